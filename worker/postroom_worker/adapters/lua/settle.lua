@@ -1,0 +1,109 @@
+-- Units: milliseconds since the epoch by Redis's own clock, unless a name says seconds.
+--
+-- What became of an attempt, for many jobs at once. Statuses only move forward, and only for the attempt they belong
+-- to: a Send event that came before, or somebody who took the job over, is never undone.
+--
+-- KEYS[1] parked   KEYS[2] parked messages   KEYS[3] dead letters   KEYS[4] dead letter messages
+-- then for each job: its ledger record
+-- ARGV[1] number of jobs   ARGV[2] retention in seconds   ARGV[3] prefix of the reputation buckets
+-- then for each job: job id, lane, kind, attempt, lease, and four arguments of its kind:
+--   sent       SES message ID, recipients, '', ''
+--   refused    reason, '', '', ''
+--   parked     reason, delay in ms, '1' if it counts as a failure, '<queue> <message>'
+--   uncertain  reason, delay in ms, '', '<queue> <message>'
+--   dead       reason, '', '', '<queue> <message>'
+--   released   '', '', '', ''   (begun, and certainly not sent: back to queued, the message returns to its queue)
+--
+-- Returns for each job {applied (0 or 1), the state it is in afterwards}.
+local time = redis.call('TIME')
+local now_seconds = tonumber(time[1])
+local now = now_seconds * 1000 + math.floor(tonumber(time[2]) / 1000)
+local jobs, retention_seconds, reputation = tonumber(ARGV[1]), tonumber(ARGV[2]), ARGV[3]
+local minute = reputation .. 'minute:' .. math.floor(now_seconds / 60)
+local hour = reputation .. 'hour:' .. math.floor(now_seconds / 3600)
+local sent_recipients = 0
+local replies = {}
+
+local function unpark(job_id)
+  redis.call('ZREM', KEYS[1], job_id)
+  redis.call('HDEL', KEYS[2], job_id)
+end
+
+local function park(job_id, delay, message)
+  redis.call('ZADD', KEYS[1], now + tonumber(delay), job_id)
+  redis.call('HSET', KEYS[2], job_id, message)
+end
+
+local function end_job(record, outcome, reason)
+  redis.call('HSET', record, 'state', outcome, 'settled_ms', now, 'reason', reason)
+  redis.call('EXPIRE', record, retention_seconds)
+end
+
+for job = 1, jobs do
+  local record = KEYS[4 + job]
+  local arg = 4 + (job - 1) * 9
+  local job_id, lane, kind, attempt, lease = ARGV[arg], ARGV[arg + 1], ARGV[arg + 2], ARGV[arg + 3], ARGV[arg + 4]
+  local first, second, third, message = ARGV[arg + 5], ARGV[arg + 6], ARGV[arg + 7], ARGV[arg + 8]
+  local known = redis.call('HMGET', record, 'state', 'attempt', 'lease')
+  local state = known[1] or ''
+  local open = state == 'begun' or state == 'uncertain' or state == 'parked' or state == 'queued'
+  local ours = state == 'begun' and known[2] == attempt and known[3] == lease
+  local applied = false
+  if kind == 'sent' then
+    -- SES's yes is a fact, whoever holds the job by now, as long as no later attempt has begun.
+    if open and known[2] == attempt then
+      unpark(job_id)
+      redis.call('HSET', record, 'state', 'sent', 'ses_message_id', first, 'settled_ms', now)
+      redis.call('HDEL', record, 'due_ms', 'reason')
+      redis.call('EXPIRE', record, retention_seconds)
+      sent_recipients = sent_recipients + tonumber(second)
+      applied, state = true, 'sent'
+    end
+  elseif kind == 'uncertain' then
+    -- Also for a job that another worker began and has not settled: whoever finds it says so.
+    if (state == 'begun' or state == 'uncertain') and known[2] == attempt then
+      redis.call('HSET', record, 'state', 'uncertain', 'reason', first, 'due_ms', now + tonumber(second))
+      park(job_id, second, message)
+      applied, state = true, 'uncertain'
+    end
+  elseif kind == 'parked' then
+    if ours or state == 'queued' or state == '' then
+      redis.call('HSET', record, 'state', 'parked', 'lane', lane, 'reason', first, 'due_ms', now + tonumber(second))
+      if third == '1' then
+        redis.call('HINCRBY', record, 'failures', 1)
+      end
+      park(job_id, second, message)
+      applied, state = true, 'parked'
+    end
+  elseif kind == 'released' then
+    if ours then
+      redis.call('HSET', record, 'state', 'queued')
+      applied, state = true, 'queued'
+    end
+  elseif kind == 'refused' then
+    if ours or state == 'queued' or state == '' then
+      redis.call('HSET', record, 'lane', lane)
+      end_job(record, 'refused', first)
+      applied, state = true, 'refused'
+    end
+  elseif kind == 'dead' then
+    if ours or ((state == 'uncertain' or state == 'queued' or state == '') and (known[2] or '0') == attempt) then
+      redis.call('HSET', record, 'lane', lane)
+      end_job(record, 'dead_lettered', first)
+      redis.call('ZADD', KEYS[3], now, job_id)
+      redis.call('HSET', KEYS[4], job_id, message)
+      applied, state = true, 'dead_lettered'
+    end
+  else
+    return redis.error_reply('unknown kind of settlement: ' .. kind)
+  end
+  replies[job] = {applied and 1 or 0, state}
+end
+
+if sent_recipients > 0 then
+  redis.call('HINCRBY', minute, 'sent', sent_recipients)
+  redis.call('EXPIRE', minute, 7200)
+  redis.call('HINCRBY', hour, 'sent', sent_recipients)
+  redis.call('EXPIRE', hour, 691200)
+end
+return replies

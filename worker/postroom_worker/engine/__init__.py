@@ -1,0 +1,1 @@
+"""How Celery runs here: an asyncio pool, guards around kombu's Redis transport, the lease heartbeat."""

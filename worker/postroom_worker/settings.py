@@ -1,0 +1,145 @@
+"""What an operator may set, with units, bounds and the reason of each default.
+
+Values come from the environment, prefix ``POSTROOM_``. Credentials, region and endpoints are botocore's own variables.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Annotated, Final, Self
+
+from pydantic import Field, field_validator, model_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from postroom.connection import checked_url
+from postroom.errors import PostroomError
+from postroom.keys import NAMESPACE_PATTERN
+from postroom.lanes import Lane
+from postroom_worker.policy.quota import QuotaProfile
+
+#: Time to open a connection to SES. TCP and TLS to a region take well under a second; beyond three nobody answers.
+SES_CONNECT_TIMEOUT_SECONDS: Final = 3.0
+
+#: Time for SES to answer. A send usually takes 50 to 200 ms; a call that has not answered in ten seconds is *uncertain*,
+#: and knowing that early matters more than the rare answer that would still have come.
+SES_READ_TIMEOUT_SECONDS: Final = 10.0
+
+
+class Durability(StrEnum):
+    """What Redis must have done before something counts as kept."""
+
+    EVERYSEC = "everysec"  # in memory, on disk within about a second
+    FSYNC = "fsync"  # on disk
+
+
+class LogFormat(StrEnum):
+    """How log lines look."""
+
+    JSON = "json"
+    CONSOLE = "console"
+
+
+class Settings(BaseSettings):
+    """Everything that can be set, read from ``POSTROOM_…`` when constructed.
+
+    Raises ``pydantic.ValidationError`` naming each wrong value; `load_settings` turns that into one readable error.
+    """
+
+    model_config = SettingsConfigDict(env_prefix="POSTROOM_", frozen=True, extra="ignore", env_ignore_empty=True)
+
+    redis_url: str = Field(
+        default="redis://localhost:6379/0", description="broker and memory in one: redis:// or rediss://"
+    )
+    namespace: str = Field(
+        default="postroom", pattern=f"^{NAMESPACE_PATTERN.pattern}$", description="prefix of all keys and queues"
+    )
+    configuration_set: str | None = Field(
+        default=None,
+        pattern=r"^[A-Za-z0-9_-]{1,64}$",
+        description="SES configuration set of every send; a worker refuses to start without",
+    )
+    default_sender: str | None = Field(default=None, description="sender of emails that name none")
+    feedback_queue: str | None = Field(default=None, description="SQS queue (name or URL) behind the feedback topic")
+    feedback_topic_arn: str | None = Field(
+        default=None, pattern=r"^arn:[a-z-]+:sns:", description="only this topic is believed"
+    )
+    quota: QuotaProfile = Field(default=QuotaProfile.AUTO, description="auto, sandbox or production")
+    max_send_rate: float | None = Field(
+        default=None, gt=0, description="recipients a second, to stay below what SES allows"
+    )
+    max_24_hour_send: int | None = Field(
+        default=None, gt=0, description="recipients in 24 hours, to stay below what SES allows"
+    )
+    concurrency: int = Field(
+        default=200,
+        ge=1,
+        le=10_000,
+        description="jobs a worker holds at once; at SES's usual 100 ms a send, 200 in flight carry 2,000 a second",
+    )
+    lanes: Annotated[tuple[Lane, ...], NoDecode] = Field(
+        default=tuple(Lane), description="lanes this worker serves, comma-separated"
+    )
+    durability: Durability = Field(default=Durability.EVERYSEC, description="everysec or fsync")
+    visibility_timeout_seconds: float = Field(
+        default=60.0,
+        ge=2,
+        description="after this long without a heartbeat a worker's jobs go to another",
+    )
+    uncertain_after_seconds: float = Field(
+        default=30.0,
+        description="how long a send may stay without an answer before its fate is asked of feedback; more than connect and read timeout",
+    )
+    feedback_grace_seconds: float = Field(
+        default=90.0,
+        gt=0,
+        description="SES's events may take this long to the queue, and a message this long out of sight in a consumer that died",
+    )
+    retention_seconds: int = Field(
+        default=3 * 24 * 3600,
+        ge=60,
+        description="how long a job can still be looked up after its outcome; bounces may come 14 hours after the send",
+    )
+    shutdown_timeout_seconds: float = Field(
+        default=15.0, ge=0, description="how long SIGTERM lets running sends finish"
+    )
+    metrics_host: str = Field(default="0.0.0.0", description="address of the metrics endpoint")  # noqa: S104 - Prometheus scrapes from another host
+    metrics_port: int = Field(
+        default=0, ge=0, le=65535, description="0: any free port, logged and written to metrics_file"
+    )
+    metrics_file: str | None = Field(
+        default=None, description="JSON file for Prometheus's file_sd, or a directory to put one in"
+    )
+    log_format: LogFormat = Field(default=LogFormat.JSON, description="json or console")
+    log_level: str = Field(
+        default="INFO", pattern="^(DEBUG|INFO|WARNING|ERROR)$", description="DEBUG, INFO, WARNING or ERROR"
+    )
+
+    @field_validator("redis_url")
+    @classmethod
+    def _redis_only(cls, url: str) -> str:
+        try:
+            checked_url(url)
+        except PostroomError as error:
+            raise ValueError(str(error)) from error
+        return url
+
+    @field_validator("lanes", mode="before")
+    @classmethod
+    def _split_lanes(cls, value: object) -> object:
+        return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+
+    @field_validator("lanes")
+    @classmethod
+    def _best_lane_first(cls, lanes: tuple[Lane, ...]) -> tuple[Lane, ...]:
+        if not lanes:
+            message = "names no lane; give one or more of critical, transactional, bulk"
+            raise ValueError(message)
+        return tuple(lane for lane in Lane if lane in lanes)
+
+    @model_validator(mode="after")
+    def _uncertain_after_an_answer_was_possible(self) -> Self:
+        shortest = SES_CONNECT_TIMEOUT_SECONDS + SES_READ_TIMEOUT_SECONDS
+        if self.uncertain_after_seconds <= shortest:
+            message = f"POSTROOM_UNCERTAIN_AFTER_SECONDS must be more than {shortest:g}: SES may answer until then"
+            raise ValueError(message)
+        return self

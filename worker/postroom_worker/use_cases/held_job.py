@@ -1,0 +1,27 @@
+"""A job in a worker's hands."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import asyncio
+
+    from postroom.job import Job
+    from postroom_worker.ports import Begun
+
+
+@dataclass(slots=True)
+class HeldJob:
+    """A job between its message and its acknowledgement.
+
+    `lease` is this holder's name for its hold on it, `addresses` its recipients in canonical form; `done` is set when
+    the message may be acknowledged, `begun` once the begin step has given its permission.
+    """
+
+    job: Job
+    lease: str
+    addresses: tuple[str, ...]
+    done: asyncio.Future[None]
+    begun: Begun | None = None
