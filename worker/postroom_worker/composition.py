@@ -2,14 +2,27 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
 import uuid
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from pydantic import ValidationError
 
+from postroom.connection import translated
 from postroom.keys import Keys
+from postroom_worker.adapters.aws import aws_session
+from postroom_worker.adapters.feedback_store import RedisFeedbackStore
+from postroom_worker.adapters.redis_connection import open_redis
+from postroom_worker.adapters.redis_quota import RedisQuotaStore
+from postroom_worker.adapters.ses import SesV2, ses_client
+from postroom_worker.adapters.sns import SnsTopicSubscriptions
+from postroom_worker.adapters.sqs import open_feedback_queue
+from postroom_worker.engine.intake import Intake
 from postroom_worker.engine.pool import AsyncioPool
+from postroom_worker.feedback_consumer import POLLS, FeedbackConsumer
 from postroom_worker.logs import configure_logs, get_logger
 from postroom_worker.metrics import Metrics
 from postroom_worker.metrics_endpoint import MetricsEndpoint
@@ -19,6 +32,8 @@ from postroom_worker.worker_process import CannotStartError, WorkerProcess
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from postroom_worker.policy.quota import SendQuota, WorkingQuota
 
 log = get_logger(__name__)
 
@@ -70,8 +85,9 @@ def run_worker(settings: Settings) -> int:
         file=settings.metrics_file,
         name=name,
     )
-    process = WorkerProcess(settings, metrics, configuration_set=settings.configuration_set)
-    app = create_app(settings, lifespan=process, prefetch_bound=process.prefetch_bound, send=process.send)
+    intake = Intake()
+    process = WorkerProcess(settings, metrics, intake, configuration_set=settings.configuration_set)
+    app = create_app(settings, lifespan=process, intake=intake, send=process.send)
     try:
         keys = Keys(settings.namespace)
         worker = app.Worker(
@@ -93,6 +109,80 @@ def run_worker(settings: Settings) -> int:
     if process.failure is not None and not worker.exitcode:
         return EX_FAILURE
     return int(worker.exitcode or 0)
+
+
+async def _consume(settings: Settings, metrics: Metrics, *, queue_name: str) -> None:
+    keys = Keys(settings.namespace)
+    session = aws_session()
+    async with AsyncExitStack() as stack:
+        redis = open_redis(settings)
+        stack.push_async_callback(redis.aclose)
+        store = RedisFeedbackStore(redis=redis, keys=keys, retention_seconds=settings.retention_seconds)
+        sns = await stack.enter_async_context(session.create_client("sns"))
+        # The queue may be out of reach for a while, now as later; only its absence is for a person to mend.
+        queue = await stack.enter_async_context(open_feedback_queue(session=session, queue=queue_name, polls=POLLS))
+        consumer = FeedbackConsumer(
+            store=store,
+            queue=queue,
+            metrics=metrics,
+            topic_arn=settings.feedback_topic_arn,
+            subscriptions=SnsTopicSubscriptions(sns),
+        )
+        await consumer.run_until_signalled()
+
+
+def run_feedback(settings: Settings) -> int:
+    """Run a feedback consumer until it is told to stop; return its exit status.
+
+    Raises CannotStartError without a queue to read, PortTakenError, and FeedbackQueueError where the queue's name cannot
+    be resolved.
+    """
+    if settings.feedback_queue is None:
+        message = "POSTROOM_FEEDBACK_QUEUE is not set: name the SQS queue, or give its URL, that SES's events arrive in"
+        raise CannotStartError(message)
+    configure_logs(log_format=settings.log_format, level=settings.log_level)
+    metrics = Metrics()
+    endpoint = MetricsEndpoint(
+        metrics.registry,
+        host=settings.metrics_host,
+        port=settings.metrics_port,
+        file=settings.metrics_file,
+        name=node_name("feedback"),
+    )
+    try:
+        asyncio.run(_consume(settings, metrics, queue_name=settings.feedback_queue))
+    finally:
+        endpoint.close()
+    return 0
+
+
+async def read_quota() -> SendQuota:
+    """Ask SES what the account may send, now; raises SesUnavailableError."""
+    async with ses_client(aws_session(), connections=1) as client:
+        return await SesV2(client, configuration_set="").send_quota()
+
+
+@dataclass(frozen=True, slots=True)
+class FleetQuota:
+    """What a worker last read from SES and stored in Redis, what the fleet makes of it, and when, in seconds since the epoch."""
+
+    ses: SendQuota
+    working: WorkingQuota
+    read_at: float
+
+
+async def read_fleet_quota(settings: Settings) -> FleetQuota | None:
+    """Return the quota that the fleet works with; None while no worker has read it.
+
+    Raises `postroom.errors.Unreachable` and `RedisRefused`.
+    """
+    redis = open_redis(settings)
+    try:
+        with translated():
+            stored = await RedisQuotaStore(redis, Keys(settings.namespace)).load()
+    finally:
+        await redis.aclose()
+    return None if stored is None else FleetQuota(*stored)
 
 
 def _line(location: tuple[int | str, ...], message: str) -> str:

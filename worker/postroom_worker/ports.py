@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from postroom.job import Job
     from postroom.lanes import Lane
@@ -100,23 +100,65 @@ class Ledger(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Reservation:
-    """Slots reserved for this worker; without any, `wait_seconds` says when asking again makes sense.
+class Message:
+    """A Celery message as it stood in its queue, held by this worker under its delivery tag."""
 
-    `rate_known` is False as long as nobody has read the quota from SES: then nobody may send.
+    queue: str
+    tag: str
+    raw: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """Send slots and the jobs that came with them.
+
+    `slots` follow each other `interval_seconds` apart, the first in `first_seconds`. `wait_seconds` is the time until
+    asking again makes sense where no slot was free; `more` tells whether jobs may be waiting that slots or room were
+    missing for; `recipients` is what the jobs cost together. `rate_known` is False as long as nobody has read the quota from SES: then nobody may send.
     """
 
-    count: int
-    wait_seconds: float
+    slots: int
+    first_seconds: float
     interval_seconds: float
+    wait_seconds: float
+    more: bool
+    dead_lettered: int
+    recipients: int
+    messages: tuple[Message, ...]
     rate_known: bool = True
 
 
-class SendSlots(Protocol):
-    """The fleet's send slots."""
+class Claims(Protocol):
+    """The fleet's queues and its send slots. All methods raise `redis.exceptions.RedisError` where Redis is out of reach."""
 
-    async def reserve(self, *, wanted: int, needed: int) -> Reservation:
-        """Reserve up to `wanted` slots, at least `needed` in one piece where any may be had."""
+    async def claim(self, *, owed: int, owed_first: int, spare: int, room: Mapping[Lane, int]) -> Claim:
+        """Take slots and jobs.
+
+        `owed` recipients wait here without slots, `owed_first` of them in the first job; `spare` slots are here without
+        jobs; `room` is how many more jobs of each lane this worker may hold.
+        """
+
+    async def arrival(self, lane: Lane, *, timeout_seconds: float) -> bool:
+        """Wait until a job stands in a lane's queue; False after the timeout. Nothing is taken."""
+
+
+class Leases(Protocol):
+    """What this worker holds, in Redis. All methods raise `redis.exceptions.RedisError` where Redis is out of reach."""
+
+    async def acknowledge(self, tags: Sequence[str]) -> None:
+        """Let go of messages whose jobs need no message any more."""
+
+    async def keep(self, tags: Sequence[str]) -> list[str]:
+        """Give a sign of life for messages; return those that are not held any more."""
+
+    async def give_back(self, tags: Sequence[str]) -> int:
+        """Return messages to their queues; return how many."""
+
+    async def bury(self, message: Message, *, name: str, reason: str) -> None:
+        """Move a held message to the dead letters."""
+
+    async def reclaim(self, *, at_most: int) -> int:
+        """Return messages of workers that are gone to their queues; return how many."""
 
 
 class Ses(Protocol):

@@ -9,7 +9,6 @@ import time
 from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING, Final
 
-from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from postroom.keys import Keys
@@ -17,30 +16,34 @@ from postroom.message import celery_message, origin
 from postroom_worker.adapters.account_binding import UNKNOWN, bind_account
 from postroom_worker.adapters.aws import aws_session
 from postroom_worker.adapters.fleet_gauges import read_gauges_for_ever
+from postroom_worker.adapters.redis_claims import RedisClaims
+from postroom_worker.adapters.redis_connection import open_redis
+from postroom_worker.adapters.redis_leases import RedisLeases
 from postroom_worker.adapters.redis_ledger import RedisLedger
 from postroom_worker.adapters.redis_parking import RedisParking
 from postroom_worker.adapters.redis_quota import RedisQuotaStore
-from postroom_worker.adapters.redis_send_slots import RedisSendSlots
 from postroom_worker.adapters.ses import SesV2, ses_client
 from postroom_worker.adapters.sts import aws_account
 from postroom_worker.logs import get_logger
-from postroom_worker.policy.quota import SLOT_HORIZON_SECONDS, StillInSandboxError, prefetch
+from postroom_worker.policy.quota import SLOT_HORIZON_SECONDS, StillInSandboxError
 from postroom_worker.ports import SesUnavailableError
 from postroom_worker.use_cases.attempt import Attempts
+from postroom_worker.use_cases.holdings import Holdings
+from postroom_worker.use_cases.job_intake import JobIntake
 from postroom_worker.use_cases.quota_refresh import QuotaRefresh
 from postroom_worker.use_cases.sender import Sender
 from postroom_worker.use_cases.settlements import Settlements
 from postroom_worker.use_cases.unparking import unpark_for_ever
 
 if TYPE_CHECKING:
+    from redis.asyncio import Redis
+
     from postroom.job import Job
+    from postroom_worker.engine.intake import Intake
     from postroom_worker.metrics import Metrics
     from postroom_worker.settings import Settings
 
 log = get_logger(__name__)
-
-#: Time for Redis to answer a command; its scripts take milliseconds, a slow disk under `fsync` a second.
-REDIS_TIMEOUT_SECONDS: Final = 5.0
 
 #: Ceiling of the wait between attempts to start while Redis or SES is out of reach.
 START_RETRY_SECONDS: Final = 5.0
@@ -53,13 +56,15 @@ class CannotStartError(Exception):
 class WorkerProcess:
     """Implements `postroom_worker.engine.pool.Lifespan`: built before the loop, alive on it."""
 
-    def __init__(self, settings: Settings, metrics: Metrics, *, configuration_set: str) -> None:
+    def __init__(self, settings: Settings, metrics: Metrics, intake: Intake, *, configuration_set: str) -> None:
         self._settings = settings
         self._metrics = metrics
+        self._intake = intake
         self._configuration_set = configuration_set
         self._keys = Keys(settings.namespace)
         self._origin = origin()
         self._sender: Sender | None = None
+        self._holdings: Holdings | None = None
         self._quota: QuotaRefresh | None = None
         self._stack = AsyncExitStack()
         self._loops: list[asyncio.Task[None]] = []
@@ -77,16 +82,23 @@ class WorkerProcess:
             raise
 
     async def stop(self) -> None:
-        """Let sends that have begun finish, within the shutdown timeout, then close everything."""
+        """Let sends that have begun finish, within the shutdown timeout; those that do not are uncertain."""
         if self._sender is not None:
-            unfinished = await self._sender.stop(self._settings.shutdown_timeout_seconds)
-            if unfinished:
-                log.warning("stopped_before_the_answer", jobs=unfinished)
-        await self._close()
+            await self._sender.stop(self._settings.shutdown_timeout_seconds)
 
     async def abort(self) -> None:
-        """Close at once; jobs that have begun are found uncertain by whoever gets their messages."""
-        await self._close()
+        """Leave what has begun uncertain, never back in its queue."""
+        if self._sender is not None:
+            await self._sender.stop(0.0)
+
+    async def close(self) -> None:
+        """Give back what has not begun, and close everything."""
+        for loop in self._loops:
+            loop.cancel()
+        await asyncio.gather(*self._loops, return_exceptions=True)
+        if self._holdings is not None:
+            await self._holdings.close()
+        await self._stack.aclose()
 
     async def send(self, job: Job) -> None:
         """Send a job, or find out why not; returns when its message may be acknowledged."""
@@ -95,20 +107,12 @@ class WorkerProcess:
             raise RuntimeError(message)
         await self._sender.send(job)
 
-    def prefetch_bound(self) -> int:
-        """How many jobs this worker may hold now; safe to call from another thread."""
-        rate = None if self._quota is None else self._quota.rate
-        return prefetch(working_rate=0.0 if rate is None else rate, concurrency=self._settings.concurrency)
-
     async def _start(self) -> None:
         settings, keys = self._settings, self._keys
-        redis = Redis.from_url(
-            settings.redis_url,
-            socket_timeout=REDIS_TIMEOUT_SECONDS,
-            socket_connect_timeout=REDIS_TIMEOUT_SECONDS,
-            socket_keepalive=True,
-        )
+        redis = open_redis(settings)
+        waiting = open_redis(settings)
         self._stack.push_async_callback(redis.aclose)
+        self._stack.push_async_callback(waiting.aclose)
         session = aws_session()
         ses = SesV2(
             await self._stack.enter_async_context(ses_client(session, connections=settings.concurrency)),
@@ -138,12 +142,25 @@ class WorkerProcess:
             message_of=self._message_of,
             uncertain_after_seconds=settings.uncertain_after_seconds,
         )
-        slots = RedisSendSlots(redis, keys, horizon_seconds=SLOT_HORIZON_SECONDS)
-        self._sender = Sender(
-            ledger=ledger, slots=slots, attempts=attempts, metrics=self._metrics, clock=time.monotonic
+        leases = RedisLeases(redis, keys, visibility_timeout_seconds=settings.visibility_timeout_seconds)
+        holdings = self._holdings = Holdings(
+            leases,
+            self._metrics,
+            visibility_timeout_seconds=settings.visibility_timeout_seconds,
+        )
+        self._intake.attach_loop(asyncio.get_running_loop(), holdings)
+        claims = RedisClaims(redis, waiting, keys, lanes=settings.lanes, horizon_seconds=SLOT_HORIZON_SECONDS)
+        intake = JobIntake(
+            claims, holdings, hand_over=self._intake.hand_over, lanes=settings.lanes, concurrency=settings.concurrency
+        )
+        sender = self._sender = Sender(
+            ledger=ledger, intake=intake, attempts=attempts, metrics=self._metrics, clock=time.monotonic
         )
         self._loops = [
-            asyncio.create_task(self._sender.run(), name="sender"),
+            asyncio.create_task(sender.run(), name="sender"),
+            asyncio.create_task(intake.watch_for_ever(sender.wake), name="arrivals"),
+            asyncio.create_task(holdings.keep_for_ever(), name="leases"),
+            asyncio.create_task(holdings.reclaim_for_ever(), name="reclaim"),
             asyncio.create_task(quota.run(), name="quota"),
             asyncio.create_task(unpark_for_ever(RedisParking(redis, keys), self._metrics), name="unpark"),
             asyncio.create_task(read_gauges_for_ever(redis, keys, self._metrics), name="gauges"),
@@ -179,12 +196,6 @@ class WorkerProcess:
         log.critical("loop_ended", loop=loop.get_name(), exc_info=self.failure)
         # As a supervisor would: sends that have begun finish, the rest goes back.
         os.kill(os.getpid(), signal.SIGTERM)
-
-    async def _close(self) -> None:
-        for loop in self._loops:
-            loop.cancel()
-        await asyncio.gather(*self._loops, return_exceptions=True)
-        await self._stack.aclose()
 
 
 def _reason(error: Exception) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from postroom_worker.logs import get_logger
 
@@ -29,8 +29,8 @@ async def bind_account(redis: Redis, keys: Keys, *, account: str, region: str) -
     mine = f"{account}/{region}"
     if await redis.set(keys.account, mine, nx=True):
         return
-    stored = await redis.get(keys.account)
-    theirs_account, _, theirs_region = (mine if stored is None else str(stored, "ascii")).partition("/")
+    stored: Any = await redis.get(keys.account)
+    theirs_account, _, theirs_region = (mine if stored is None else stored.decode()).partition("/")
     if theirs_account == UNKNOWN and theirs_region == region and account != UNKNOWN:
         await redis.set(keys.account, mine)
         return

@@ -45,7 +45,13 @@ class RedisLedger:
     async def settle(self, settlements: Sequence[Settlement]) -> list[Settled]:
         """Record what became of attempts; one answer for each, in order."""
         keys = self._keys
-        names = [keys.parked, keys.parked_messages, keys.dead_letters, keys.dead_letter_messages]
+        names = [
+            keys.parked,
+            keys.parked_messages,
+            keys.dead_letters,
+            keys.dead_letter_messages,
+            keys.dead_letter_reasons,
+        ]
         arguments: list[str | int] = [len(settlements), self._retention_seconds, keys.reputation_prefix]
         for settlement in settlements:
             names.append(keys.job(settlement.job_id))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from postroom_worker.policy.quota import SendQuota, WorkingQuota
 
@@ -53,8 +53,8 @@ class RedisQuotaStore:
 
     async def load(self) -> tuple[SendQuota, WorkingQuota, float] | None:
         """Return what is kept, and when it was read in seconds since the epoch; None while nobody has read it."""
-        raw = await self._redis.hgetall(self._keys.quota)
-        stored = {str(name, "ascii"): str(value, "ascii") for name, value in raw.items()}
+        raw: Any = await self._redis.hgetall(self._keys.quota)
+        stored = {name.decode(): value.decode() for name, value in raw.items()}
         if "read_ms" not in stored:
             return None
         quota = SendQuota(

@@ -48,10 +48,13 @@ class Lifespan(Protocol):
         """Start on the loop before the first task; an exception ends the worker."""
 
     async def stop(self) -> None:
-        """Let running tasks finish, within the time the application allows, and end everything else."""
+        """Let running tasks finish, within the time the application allows, and begin nothing more."""
 
     async def abort(self) -> None:
-        """End at once: what has begun stays as it is recorded."""
+        """Begin nothing more, and record what is unfinished as such."""
+
+    async def close(self) -> None:
+        """Let go of everything; the last call, after all ends have been reported."""
 
 
 class _Job:
@@ -151,9 +154,6 @@ class AsyncioPool(BasePool):
                 raise WorkerShutdown(EX_USAGE) from error
             return
 
-    def _run(self, work: Coroutine[Any, Any, None]) -> None:
-        asyncio.run_coroutine_threadsafe(work, self._loop).result()
-
     def _start_tasks(self) -> None:
         with self._lock:
             jobs, self._inbox = self._inbox, []
@@ -201,18 +201,22 @@ class AsyncioPool(BasePool):
             callback(end)
 
     def _end(self, farewell: Coroutine[Any, Any, None]) -> None:
-        """Run the farewell on the loop and, in this thread, acknowledge what it brings to an end."""
-        done = asyncio.run_coroutine_threadsafe(farewell, self._loop)
+        """Run the farewell on the loop and, in this thread, report what it brings to an end."""
+        self._run_reporting(farewell)
+        self._run_reporting(self._abandon())
+        self._run_reporting(self._lifespan.close())
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join(LOOP_JOIN_SECONDS)
+
+    def _run_reporting(self, work: Coroutine[Any, Any, None]) -> None:
+        done = asyncio.run_coroutine_threadsafe(work, self._loop)
         while not done.done():
             time.sleep(DRAIN_EVERY_SECONDS)
             self._take_ends()
+        self._take_ends()
         error = done.exception()
         if error is not None:
-            log.error("lifespan_did_not_end_well", error=type(error).__name__)
-        self._run(self._abandon())
-        self._take_ends()
-        self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join(LOOP_JOIN_SECONDS)
+            log.error("did_not_end_well", error=type(error).__name__)
 
     async def _abandon(self) -> None:
         # One turn for tasks that are about to report.

@@ -1,91 +1,94 @@
-"""kombu's Redis transport, with guards so that losing Redis ends no worker.
+"""The batch-lease transport: kombu's virtual transport over jobs that are claimed in batches, with their send slots.
 
-kombu 5.7's `QoS.ack` and `QoS.restore_unacked` use the channel's connection without asking whether the channel has been
-closed meanwhile (``'NoneType' object has no attribute 'hostname'`` or ``'client'``): a worker under load whose Redis was
-killed then ended, with exit status 0.
+kombu's own Redis transport takes a message in one round trip and records it as unacknowledged in another: a worker killed
+between the two loses it, `acks_late` or not. It also needs three synchronous round trips a message in Celery's hub thread,
+and its workers ended when Redis was lost under load. Here the hub thread never touches Redis: the asyncio loop claims
+(one script for a whole batch), keeps the leases and acknowledges, in the same keys and the same format as kombu's, so
+that a stock worker can take over a queue at any time, and a fleet may be mixed while it is rolled over.
 """
 
 from __future__ import annotations
 
-import json
-import time
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
-from kombu.transport import TRANSPORT_ALIASES, redis
+from kombu.transport import TRANSPORT_ALIASES, virtual
 
-from postroom_worker.logs import get_logger
-
-log = get_logger(__name__)
+if TYPE_CHECKING:
+    from postroom_worker.engine.intake import Intake
 
 #: The name of this transport in Celery's settings.
 NAME: Final = "postroom"
 
 
-class GuardedQoS(redis.QoS):
-    """Holds what the worker has not acknowledged.
+class LeaseQoS(virtual.QoS):
+    """What Celery has not acknowledged; Redis is told by the loop."""
 
-    An acknowledgement or a restore that cannot reach Redis is left to the visibility timeout: the message comes back, and
-    the ledger knows what became of its job.
-    """
-
-    # kombu carries partial types that do not know what a Redis channel has.
-    channel: Any
-    _delivered: Any
-    _remove_from_indices: Any
+    channel: LeaseChannel
 
     def ack(self, delivery_tag: str) -> None:
-        """Acknowledge, unless the channel is gone."""
-        if self._channel_is_gone():
-            log.info("acknowledgement_left_to_the_ledger")
-            return
-        try:
-            super().ack(delivery_tag)
-        except self.channel.connection_errors as error:
-            log.info("acknowledgement_left_to_the_ledger", error=type(error).__name__)
+        """Let go of a message."""
+        super().ack(delivery_tag)
+        self.channel.intake.acknowledge(delivery_tag)
 
     def reject(self, delivery_tag: str, requeue: bool = False) -> None:
-        """Reject, unless the channel is gone; what is not to come back goes to the dead letters and is never dropped."""
-        if self._channel_is_gone():
-            return
-        message = self._delivered.get(delivery_tag)
-        if requeue or message is None:
-            super().reject(delivery_tag, requeue=requeue)
-            return
-        options = self.channel.connection.client.transport_options
-        # Its own id where it has one, so that the dead letter is found by the job's.
-        name = message.headers.get("id") if isinstance(message.headers, dict) else None
-        name = name if isinstance(name, str) and name else delivery_tag
-        queue = message.delivery_info.get("routing_key", "")
-        with self.pipe_or_acquire() as pipe:
-            pipe.zadd(options["dead_letters_key"], {name: round(time.time() * 1000)})
-            pipe.hset(options["dead_letter_messages_key"], name, f"{queue} {json.dumps(message._raw)}")  # noqa: SLF001 - the bytes as they came
-            self._remove_from_indices(delivery_tag, pipe).execute()
-        super(redis.QoS, self).ack(delivery_tag)
-        log.error("message_dead_lettered", queue=queue)
+        """Return a message to its queue, or to the dead letters: nothing is ever dropped."""
+        message = self.get(delivery_tag)
+        super().ack(delivery_tag)
+        if requeue:
+            self.channel.intake.give_back(delivery_tag)
+        else:
+            # By its own id where it has one, so that the dead letter is found by the job's.
+            headers: Any = message.headers
+            job_id = headers.get("id") if isinstance(headers, dict) else None
+            name = job_id if isinstance(job_id, str) and job_id != "" else delivery_tag
+            self.channel.intake.bury(delivery_tag, name=name, reason="no job that this version can read")
 
-    def restore_unacked(self, client: Any = None) -> None:
-        """Give back what is held, unless the channel is gone."""
-        if self._channel_is_gone():
-            self._delivered.clear()
-            return
-        super().restore_unacked(client=client)
+    def restore_unacked(self) -> None:
+        """Leave it to the loop, which knows what has begun and must not come back."""
 
-    def _channel_is_gone(self) -> bool:
-        return self.channel is None or self.channel.closed or self.channel.connection is None
+    def restore_unacked_once(self, stderr: object = None) -> None:
+        """Leave it to the loop; also at the interpreter's exit, where kombu would restore a second time."""
+
+    def restore_visible(self, *arguments: object, **options: object) -> None:
+        """Leave it to the loop."""
 
 
-class GuardedChannel(redis.Channel):
-    """A channel of the guarded transport."""
+class LeaseChannel(virtual.Channel):
+    """A channel whose messages come from the intake."""
 
-    QoS = GuardedQoS
+    QoS = LeaseQoS
+    do_restore = False
+
+    def __init__(self, connection: LeaseTransport, **options: object) -> None:
+        super().__init__(connection, **options)
+        self.intake: Intake = connection.intake
+
+    def _size(self, queue: str) -> int:  # noqa: ARG002 - asked when a queue is declared, for information
+        return 0
 
 
-class GuardedTransport(redis.Transport):
-    """kombu's Redis transport with the guards of this module."""
+class LeaseTransport(virtual.Transport):
+    """Connects Celery's consumer with the intake that stands in its options."""
 
-    Channel = GuardedChannel
+    Channel = LeaseChannel
+    driver_type = "redis"
+    driver_name = "postroom"
+    implements = virtual.Transport.implements.extend(asynchronous=True)
+
+    def __init__(self, client: Any, **options: object) -> None:
+        self.intake: Intake = client.transport_options["intake"]
+        super().__init__(client, **options)
+
+    def register_with_event_loop(self, connection: object, loop: Any) -> None:  # noqa: ARG002 - Celery's signature
+        """Take messages from now on."""
+        self.intake.attach_hub(loop, self._deliver)
+
+    def close_connection(self, connection: Any) -> None:
+        """Take messages no more."""
+        self.intake.detach_hub()
+        super().close_connection(connection)
 
 
 def register() -> None:
     """Make the transport known to kombu by its name."""
-    TRANSPORT_ALIASES[NAME] = f"{__name__}:{GuardedTransport.__qualname__}"
+    TRANSPORT_ALIASES[NAME] = f"{__name__}:{LeaseTransport.__qualname__}"

@@ -24,13 +24,6 @@ SLOT_HORIZON_SECONDS: Final = 0.25
 #: A slot that could not be used this long is forfeited: used late, it would bunch with those after it.
 SLOT_LATENESS_SECONDS: Final = 0.02
 
-#: A worker's prefetch is bounded to what it can send within this time, so that jobs wait in Redis, where any worker may
-#: take them and better lanes overtake, and not in a worker.
-PREFETCH_SECONDS: Final = 2.0
-
-#: Fewest jobs a worker holds, or it could not look past one that waits for SES.
-PREFETCH_AT_LEAST: Final = 8
-
 
 class QuotaProfile(StrEnum):
     """Where the quota comes from."""
@@ -95,8 +88,3 @@ def working_quota(
     if max_24_hour_send is not None:
         day = float(max_24_hour_send) if day == UNLIMITED else min(day, float(max_24_hour_send))
     return WorkingQuota(max_send_rate=rate, working_rate=rate * (1 - SEND_RATE_MARGIN), max_24_hour_send=day)
-
-
-def prefetch(*, working_rate: float, concurrency: int) -> int:
-    """Return how many jobs one worker may hold: a bound that stands in for claiming jobs with their slots."""
-    return max(1, min(concurrency, max(PREFETCH_AT_LEAST, int(working_rate * PREFETCH_SECONDS))))

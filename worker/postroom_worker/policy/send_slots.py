@@ -66,6 +66,10 @@ class SlotsInHand:
         """Return when the next slot is, or None without any."""
         return self._runs[0].first_at if self._runs else None
 
+    def fits(self, recipients: int) -> bool:
+        """Tell whether some run has slots enough for one email."""
+        return any(run.count >= recipients for run in self._runs)
+
     def ends_at(self) -> float | None:
         """Return when the last slot ends, or None without any."""
         if not self._runs:

@@ -123,7 +123,7 @@ class ApplyFeedback:
 
     def _count_effects(self, event: FeedbackEvent, effects: Effects, applied: Applied) -> None:
         if applied.settled_lane is not None:
-            self._metrics.jobs.labels(applied.settled_lane, JobState.SENT).inc()
+            self._metrics.jobs.labels(_lane(effects, applied.settled_lane), JobState.SENT).inc()
         if applied.duplicate_sends > 0:
             self._metrics.duplicate_sends.inc(applied.duplicate_sends)
             _log.warning("duplicate_send", job_id=None if effects.job is None else effects.job.job_id)
@@ -136,6 +136,13 @@ class ApplyFeedback:
                 self._metrics.complaints.labels(complaint.feedback_type).inc()
             case _:
                 return
+
+
+def _lane(effects: Effects, settled_lane: str) -> str:
+    """Return the lane of a job that was settled: its record's, or its tag's where the record has lost it."""
+    if settled_lane or effects.job is None or effects.job.lane is None:
+        return settled_lane
+    return effects.job.lane
 
 
 def _kind(content: FeedbackEvent | NotFeedback) -> str:

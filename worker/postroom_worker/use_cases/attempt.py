@@ -103,6 +103,11 @@ class Attempts:
         await self._settlements.settle(self._released(held, begun))
         return False
 
+    async def interrupted(self, held: HeldJob, begun: Begun) -> bool:
+        """This worker stops without waiting for SES's answer: let feedback tell."""
+        step = AskFeedback("the worker stopped before SES's answer came")
+        return await self._settle(self._settlement(held, begun, step))
+
     async def broken(self, held: HeldJob) -> bool:
         """A defect stopped the work on a job. Begun, it may have been sent: feedback tells; else a person looks at it."""
         reason = "a defect in Postroom stopped the work on it"

@@ -17,7 +17,8 @@ class HeldJob:
     """A job between its message and its acknowledgement.
 
     `lease` is this holder's name for its hold on it, `addresses` its recipients in canonical form; `done` is set when
-    the message may be acknowledged, `begun` once the begin step has given its permission.
+    the message may be acknowledged, `begun` once the begin step has given its permission, `on_the_wire`
+    from the moment on from which SES may have it.
     """
 
     job: Job
@@ -25,3 +26,4 @@ class HeldJob:
     addresses: tuple[str, ...]
     done: asyncio.Future[None]
     begun: Begun | None = None
+    on_the_wire: bool = False

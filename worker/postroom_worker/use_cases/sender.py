@@ -1,12 +1,13 @@
-"""Sends the jobs that a worker holds, at the pace of the send slots it gets from the fleet.
+"""Sends jobs at the pace of the send slots that this worker claims with them.
 
 A slot belongs to the worker and is bound to a job only when that is sent. So a job that turns out suppressed wastes
-none, and a critical job that comes last goes out first. The order is: slots, then begin, then the wire.
+none, and a critical job that comes last goes out first. The order is: claim, wait for the slot, begin, then the wire.
 """
 
 from __future__ import annotations
 
 import asyncio
+import math
 import uuid
 from typing import TYPE_CHECKING, Final, assert_never
 
@@ -15,6 +16,7 @@ from redis.exceptions import RedisError
 from postroom_worker.logs import get_logger
 from postroom_worker.policy.quota import SLOT_HORIZON_SECONDS, SLOT_LATENESS_SECONDS
 from postroom_worker.policy.send_slots import Run, SlotsInHand
+from postroom_worker.policy.underway import Underway
 from postroom_worker.policy.waiting_room import Waiting, WaitingRoom
 from postroom_worker.ports import BeginRequest, Verdict
 from postroom_worker.use_cases.held_job import HeldJob
@@ -24,8 +26,9 @@ if TYPE_CHECKING:
 
     from postroom.job import Job
     from postroom_worker.metrics import Metrics
-    from postroom_worker.ports import Begun, Ledger, SendSlots
+    from postroom_worker.ports import Begun, Ledger
     from postroom_worker.use_cases.attempt import Attempts
+    from postroom_worker.use_cases.job_intake import JobIntake
 
 log = get_logger(__name__)
 
@@ -39,8 +42,11 @@ BEGIN_RECIPIENTS_AT_MOST: Final = 1000
 #: A begin older than this when its send starts has to be asked again: a suppression may have come since.
 BEGIN_VALID_SECONDS: Final = 1.0
 
-#: Shortest wait between two requests for slots: at high rates many slots come with each.
-RESERVE_EVERY_SECONDS: Final = 0.02
+#: Shortest wait between two claims: at high rates many jobs come with each.
+CLAIM_EVERY_SECONDS: Final = 0.02
+
+#: How long a worker that stops tries to record what it interrupted.
+INTERRUPTED_SECONDS: Final = 3.0
 
 #: Wait before Redis is tried again, and before a quota that nobody has read yet is looked for again.
 RETRY_SECONDS: Final = 0.5
@@ -53,13 +59,13 @@ class Sender:
         self,
         *,
         ledger: Ledger,
-        slots: SendSlots,
+        intake: JobIntake,
         attempts: Attempts,
         metrics: Metrics,
         clock: Callable[[], float],
     ) -> None:
         self._ledger = ledger
-        self._slots = slots
+        self._intake = intake
         self._attempts = attempts
         self._metrics = metrics
         self._clock = clock
@@ -68,9 +74,11 @@ class Sender:
         self._room: WaitingRoom[HeldJob] = WaitingRoom()
         self._hand = SlotsInHand(lateness_seconds=SLOT_LATENESS_SECONDS)
         self._held: dict[str, HeldJob] = {}
-        self._sends: set[asyncio.Task[None]] = set()
-        self._wake = asyncio.Event()
-        self._ask_again_at = 0.0
+        self._sends: dict[asyncio.Task[None], HeldJob] = {}
+        self._underway = Underway()
+        self._woken = asyncio.Event()
+        self._claim_again_at = 0.0
+        self._jobs_may_wait = True
         self._stopping = False
 
     @property
@@ -82,6 +90,11 @@ class Sender:
     def on_the_wire(self) -> int:
         """Jobs that have been begun and are not settled yet."""
         return len(self._sends)
+
+    def wake(self) -> None:
+        """Tell that a job has arrived in a queue."""
+        self._jobs_may_wait = True
+        self._woken.set()
 
     async def send(self, job: Job) -> None:
         """Send a job, or find out why not; returns when its message may be acknowledged.
@@ -101,8 +114,9 @@ class Sender:
         )
         waiting = Waiting(held, job.lane, len(held.addresses))
         self._held[job.id] = held
+        self._underway.arrived(waiting.recipients)
         self._room.add(waiting)
-        self._wake.set()
+        self._woken.set()
         try:
             await asyncio.shield(held.done)
         finally:
@@ -119,26 +133,41 @@ class Sender:
                 log.warning("redis_unreachable", error=type(error).__name__)
                 await asyncio.sleep(RETRY_SECONDS)
 
-    async def stop(self, timeout_seconds: float) -> int:
-        """Begin nothing more and let what is on the wire finish; return how many did not in time."""
+    async def stop(self, timeout_seconds: float) -> None:
+        """Begin nothing more; what is on the wire may finish within the timeout, and is uncertain after it."""
         self._stopping = True
-        self._wake.set()
+        self._woken.set()
         for waiting in self._room:
-            self._release(waiting.held)
-        if self._sends:
+            if waiting.held.begun is not None:
+                self._spawn(waiting.held, self._attempts.released(waiting.held, waiting.held.begun))
+        if self._sends and timeout_seconds > 0:
             await asyncio.wait(set(self._sends), timeout=timeout_seconds)
-        return len(self._sends)
+        interrupted = list(self._sends.items())
+        for task, _ in interrupted:
+            task.cancel()
+        await asyncio.gather(*(task for task, _ in interrupted), return_exceptions=True)
+        try:
+            async with asyncio.timeout(INTERRUPTED_SECONDS):
+                await asyncio.gather(*(self._interrupted(held) for _, held in interrupted))
+        except TimeoutError:
+            # Whoever gets their messages after the visibility timeout finds them begun, and says so then.
+            log.warning("interrupted_jobs_not_recorded", jobs=len(interrupted))
+
+    async def _interrupted(self, held: HeldJob) -> None:
+        """Record a job whose work was cut off: uncertain if it was on the wire, otherwise free for the next worker."""
+        if held.begun is None:
+            return
+        if not held.on_the_wire:
+            await self._attempts.released(held, held.begun)
+        elif await self._attempts.interrupted(held, held.begun):
+            self._finish(held)
 
     async def _turn(self) -> None:
-        self._wake.clear()
+        self._woken.clear()
         self._metrics.worker_last_progress_timestamp_seconds.set_to_current_time()
         self._hand.forfeit_late(self._clock())
-        if len(self._room) == 0:
-            await self._sleep_until(self._clock() + RETRY_SECONDS)
-            return
-        ask_at = self._ask_at()
-        if ask_at is not None and ask_at <= self._clock():
-            await self._reserve()
+        if self._claim_at() <= self._clock():
+            await self._claim()
         chosen = self._choose()
         if chosen:
             await self._begin(chosen)
@@ -148,45 +177,64 @@ class Sender:
     async def _sleep_until(self, at: float) -> None:
         try:
             async with asyncio.timeout(max(0.0, at - self._clock())):
-                await self._wake.wait()
+                await self._woken.wait()
         except TimeoutError:
             return
 
-    def _ask_at(self) -> float | None:
-        """When to ask for slots; None while those in hand are enough for all who wait."""
-        in_hand = len(self._hand)
-        if in_hand >= self._room.recipients:
-            return None
+    def _claim_at(self) -> float:
+        """When to claim next; beyond any clock while there is nothing to claim for."""
+        owed, _ = self._owed_and_spare()
+        if owed > 0:
+            return self._claim_again_at
+        if not self._jobs_may_wait:
+            return math.inf
+        if not self._intake.has_room:
+            return self._clock() + CLAIM_EVERY_SECONDS
         ends_at = self._hand.ends_at()
-        if ends_at is None or in_hand < next(self._room.heads()).recipients:
-            return self._ask_again_at
-        return max(self._ask_again_at, ends_at - SLOT_HORIZON_SECONDS / 2)
+        if ends_at is None:
+            return self._claim_again_at
+        return max(self._claim_again_at, ends_at - SLOT_HORIZON_SECONDS / 2)
 
     def _wake_at(self) -> float:
-        """When there will be something to do, if nobody comes in before."""
+        """When there will be something to do, if nothing happens before."""
         now = self._clock()
-        ask_at = self._ask_at()
-        candidates = [now + RETRY_SECONDS] if ask_at is None else [ask_at]
+        candidates = [now + RETRY_SECONDS, self._claim_at()]
         next_at = self._hand.next_at()
         # Slots that are due already, and that no waiting job fits into, are nothing to wake for.
-        if next_at is not None and next_at - BEGIN_AHEAD_SECONDS > now:
+        if next_at is not None and len(self._room) > 0 and next_at - BEGIN_AHEAD_SECONDS > now:
             candidates.append(next_at - BEGIN_AHEAD_SECONDS)
         return min(candidates)
 
-    async def _reserve(self) -> None:
-        needed = next(self._room.heads()).recipients
-        reservation = await self._slots.reserve(
-            wanted=max(needed, self._room.recipients - len(self._hand)), needed=needed
-        )
+    def _owed_and_spare(self) -> tuple[int, int]:
+        """Recipients here without slots, and slots here without recipients."""
+        expected = self._room.recipients + self._underway.recipients(self._clock())
+        in_hand = len(self._hand)
+        first = next(self._room.heads(), None)
+        if first is not None and not self._hand.fits(first.recipients):
+            # Slots in hand lie too far apart for the first job, or are too few: others may use them.
+            return max(first.recipients, expected - in_hand), 0
+        return max(0, expected - in_hand), max(0, in_hand - expected)
+
+    async def _claim(self) -> None:
+        owed, spare = self._owed_and_spare()
+        first = next(self._room.heads(), None)
+        self._jobs_may_wait = False  # an arrival during the call says otherwise
+        try:
+            claim = await self._intake.claim(
+                owed=owed,
+                owed_first=0 if first is None else first.recipients,
+                spare=spare,
+            )
+        except RedisError:
+            self._jobs_may_wait = True
+            raise
         # Counted from after the reply: a slot is never used before its time, however slow Redis was.
         now = self._clock()
-        if reservation.count > 0:
-            first_at = now + reservation.wait_seconds
-            self._hand.add(Run(first_at, reservation.interval_seconds, reservation.count))
-            self._ask_again_at = now + RESERVE_EVERY_SECONDS
-        else:
-            wait = reservation.wait_seconds if reservation.rate_known else RETRY_SECONDS
-            self._ask_again_at = now + max(wait, RESERVE_EVERY_SECONDS)
+        self._jobs_may_wait = self._jobs_may_wait or claim.more
+        self._underway.add(claim.recipients, now)
+        self._hand.add(Run(now + claim.first_seconds, claim.interval_seconds, claim.slots))
+        wait = claim.wait_seconds if claim.rate_known else RETRY_SECONDS
+        self._claim_again_at = now + max(wait, CLAIM_EVERY_SECONDS)
 
     def _choose(self) -> list[tuple[Waiting[HeldJob], Run]]:
         """Bind jobs to the slots that are about to come, best lane first."""
@@ -255,19 +303,15 @@ class Sender:
             if self._stopping:
                 return await self._attempts.released(waiting.held, begun)
             self._room.add(waiting, first=True)
-            self._wake.set()
+            self._woken.set()
             return False
+        waiting.held.on_the_wire = True
         return await self._attempts.send(waiting.held, begun)
-
-    def _release(self, held: HeldJob) -> None:
-        """Give back a job that was begun and certainly not sent, since this worker stops."""
-        if held.begun is not None:
-            self._spawn(held, self._attempts.released(held, held.begun))
 
     def _spawn(self, held: HeldJob, work: Coroutine[None, None, bool]) -> None:
         task = asyncio.create_task(self._guard(held, work))
-        self._sends.add(task)
-        task.add_done_callback(self._sends.discard)
+        self._sends[task] = held
+        task.add_done_callback(self._sends.pop)
 
     async def _guard(self, held: HeldJob, work: Coroutine[None, None, bool]) -> None:
         """Outermost frame of everything that happens to one job: a defect in it must not lose the job."""

@@ -4,6 +4,7 @@
 -- to: a Send event that came before, or somebody who took the job over, is never undone.
 --
 -- KEYS[1] parked   KEYS[2] parked messages   KEYS[3] dead letters   KEYS[4] dead letter messages
+-- KEYS[5] dead letter reasons
 -- then for each job: its ledger record
 -- ARGV[1] number of jobs   ARGV[2] retention in seconds   ARGV[3] prefix of the reputation buckets
 -- then for each job: job id, lane, kind, attempt, lease, and four arguments of its kind:
@@ -40,7 +41,7 @@ local function end_job(record, outcome, reason)
 end
 
 for job = 1, jobs do
-  local record = KEYS[4 + job]
+  local record = KEYS[5 + job]
   local arg = 4 + (job - 1) * 9
   local job_id, lane, kind, attempt, lease = ARGV[arg], ARGV[arg + 1], ARGV[arg + 2], ARGV[arg + 3], ARGV[arg + 4]
   local first, second, third, message = ARGV[arg + 5], ARGV[arg + 6], ARGV[arg + 7], ARGV[arg + 8]
@@ -92,6 +93,7 @@ for job = 1, jobs do
       end_job(record, 'dead_lettered', first)
       redis.call('ZADD', KEYS[3], now, job_id)
       redis.call('HSET', KEYS[4], job_id, message)
+      redis.call('HSET', KEYS[5], job_id, first)
       applied, state = true, 'dead_lettered'
     end
   else
