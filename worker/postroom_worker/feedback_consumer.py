@@ -251,7 +251,10 @@ async def _end(*tasks: asyncio.Task[Any]) -> None:
     for _ in range(CANCELLATIONS):
         running = {task for task in tasks if not task.done()}
         if not running:
-            return
+            break
         for task in running:
             task.cancel()
         await asyncio.wait(running, timeout=CANCELLATION_SECONDS)
+    for task in tasks:
+        if task.done() and not task.cancelled():
+            task.exception()  # nobody waits for it any more; asyncio would report it as forgotten

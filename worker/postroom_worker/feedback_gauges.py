@@ -41,8 +41,8 @@ class FeedbackGauges:
         while True:
             try:
                 await self.refresh()
-            except FeedbackStoreError as error:
-                # The gauges stay as they are; that they do is what the counter says.
+            except Exception as error:  # noqa: BLE001  outermost loop: the gauges stay as they are, and the counter says so
                 self._metrics.loop_errors.labels("feedback_gauges").inc()
-                _log.warning("feedback_gauges_not_read", error=str(error))
+                expected = isinstance(error, FeedbackStoreError)
+                _log.warning("feedback_gauges_not_read", error=str(error) if expected else type(error).__name__)
             await asyncio.sleep(GAUGES_EVERY_SECONDS)

@@ -83,10 +83,14 @@ class Settlement:
 
 @dataclass(frozen=True, slots=True)
 class Settled:
-    """Whether a settlement was applied, and the state the job is in afterwards."""
+    """Whether a settlement was applied, and the state the job is in afterwards.
+
+    `safe` tells whether the job needs the caller's message no more: it has ended, is parked, or others have it.
+    """
 
     applied: bool
     state: str
+    safe: bool
 
 
 class Ledger(Protocol):

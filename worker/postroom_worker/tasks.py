@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from celery import Celery
+from celery.exceptions import Reject
 from kombu import Queue
 
 from postroom.errors import InvalidJob
@@ -35,9 +36,9 @@ def create_app(
     *,
     lifespan: Lifespan,
     intake: Intake,
-    send: Callable[[Job], Awaitable[None]],
+    send: Callable[[Job], Awaitable[bool]],
 ) -> PostroomCelery:
-    """Build the application of one worker; `send` ends a job, however it ends."""
+    """Build the application of one worker; `send` ends a job, however it ends, and tells whether its message is done with."""
     register()
     keys = Keys(settings.namespace)
     app = PostroomCelery("postroom", set_as_current=False)
@@ -71,7 +72,8 @@ def create_app(
             # The problems name fields and remedies, never what stood in them.
             log.error("job_not_understood", problems=str(error))  # noqa: TRY400 - a traceback would tell nothing
             raise
-        await send(parsed)
+        if not await send(parsed):
+            raise Reject(requeue=True)
 
     app.finalize()
     return app

@@ -13,11 +13,12 @@ from redis.exceptions import RedisError
 
 from postroom.keys import Keys
 from postroom.message import celery_message, origin
-from postroom_worker.adapters.account_binding import UNKNOWN, bind_account
+from postroom_worker.adapters.account_binding import UNKNOWN, OtherAccountError, bind_account
 from postroom_worker.adapters.aws import aws_session
 from postroom_worker.adapters.fleet_gauges import read_gauges_for_ever
 from postroom_worker.adapters.redis_claims import RedisClaims
 from postroom_worker.adapters.redis_connection import open_redis
+from postroom_worker.adapters.redis_fitness import UnfitRedisError, check_redis
 from postroom_worker.adapters.redis_leases import RedisLeases
 from postroom_worker.adapters.redis_ledger import RedisLedger
 from postroom_worker.adapters.redis_parking import RedisParking
@@ -27,6 +28,7 @@ from postroom_worker.adapters.sts import aws_account
 from postroom_worker.logs import get_logger
 from postroom_worker.policy.quota import SLOT_HORIZON_SECONDS, StillInSandboxError
 from postroom_worker.ports import SesUnavailableError
+from postroom_worker.settings import Durability
 from postroom_worker.use_cases.attempt import Attempts
 from postroom_worker.use_cases.holdings import Holdings
 from postroom_worker.use_cases.job_intake import JobIntake
@@ -100,12 +102,12 @@ class WorkerProcess:
             await self._holdings.close()
         await self._stack.aclose()
 
-    async def send(self, job: Job) -> None:
-        """Send a job, or find out why not; returns when its message may be acknowledged."""
+    async def send(self, job: Job) -> bool:
+        """Send a job, or find out why not; returns whether its message may be acknowledged, or must go back."""
         if self._sender is None:
             message = "the worker has not started"
             raise RuntimeError(message)
-        await self._sender.send(job)
+        return await self._sender.send(job)
 
     async def _start(self) -> None:
         settings, keys = self._settings, self._keys
@@ -134,6 +136,7 @@ class WorkerProcess:
             keys,
             retention_seconds=settings.retention_seconds,
             resolvable_after_seconds=settings.uncertain_after_seconds + settings.feedback_grace_seconds,
+            wait_for_disk=settings.durability is Durability.FSYNC,
         )
         attempts = Attempts(
             ses=ses,
@@ -170,12 +173,13 @@ class WorkerProcess:
 
     async def _until_reachable(self, redis: Redis, quota: QuotaRefresh, *, account: str, region: str) -> None:
         """Bind the namespace and read the quota, as soon as Redis and SES can be reached."""
-        wait_seconds = 0.25
+        settings, wait_seconds = self._settings, 0.25
         while True:
             try:
+                await check_redis(redis, durability=settings.durability)
                 await bind_account(redis, self._keys, account=account, region=region)
                 await quota.read_now()
-            except StillInSandboxError as error:
+            except (StillInSandboxError, OtherAccountError, UnfitRedisError) as error:
                 raise CannotStartError(str(error)) from error
             except (RedisError, SesUnavailableError) as error:
                 log.warning("waiting_to_start", error=type(error).__name__, reason=_reason(error))

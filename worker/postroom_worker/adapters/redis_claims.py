@@ -6,7 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING, Any, Final
 
 from postroom.message import TASK_NAME
-from postroom_worker.adapters.redis_scripts import register_script
+from postroom_worker.adapters.redis_scripts import RedisScript
 from postroom_worker.ports import Claim, Message
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ class RedisClaims:
         self._waiting = waiting
         self._keys = keys
         self._horizon_us = round(horizon_seconds * 1_000_000)
-        self._claim = register_script(redis, "claim")
+        self._claim = RedisScript(redis, "claim")
         self._lists = [(keys.queue(lane) + suffix, lane) for lane in lanes for suffix in PRIORITY_SUFFIXES]
         self._names = [
             keys.send_slots,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from postroom_worker.adapters.redis_scripts import register_script
+from postroom_worker.adapters.redis_scripts import RedisScript
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -25,9 +25,9 @@ class RedisLeases:
         self._visibility_timeout_seconds = visibility_timeout_seconds
         self._held = [keys.unacked, keys.unacked_index]
         self._dead = [keys.dead_letters, keys.dead_letter_messages, keys.dead_letter_reasons]
-        self._keep = register_script(redis, "keep_leases")
-        self._give_back = register_script(redis, "give_back")
-        self._reclaim = register_script(redis, "reclaim")
+        self._keep = RedisScript(redis, "keep_leases")
+        self._give_back = RedisScript(redis, "give_back")
+        self._reclaim = RedisScript(redis, "reclaim")
 
     async def acknowledge(self, tags: Sequence[str]) -> None:
         """Let go of messages whose jobs need no message any more."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from postroom_worker.adapters.redis_scripts import register_script
+from postroom_worker.adapters.redis_scripts import RedisScript
 from postroom_worker.ports import BeginRequest, Begun, Settled, Settlement, Verdict
 
 if TYPE_CHECKING:
@@ -19,15 +19,24 @@ class RedisLedger:
     """Implements `postroom_worker.ports.Ledger`.
 
     `resolvable_after_seconds` is how long after the begin of an uncertain job feedback must have been read to the end
-    before its absence there proves anything.
+    before its absence there proves anything. `wait_for_disk` makes `begin` answer only when it is on disk: a begin that
+    Redis forgot would be a second send.
     """
 
-    def __init__(self, redis: Redis, keys: Keys, *, retention_seconds: int, resolvable_after_seconds: float) -> None:
+    def __init__(
+        self,
+        redis: Redis,
+        keys: Keys,
+        *,
+        retention_seconds: int,
+        resolvable_after_seconds: float,
+        wait_for_disk: bool = False,
+    ) -> None:
         self._keys = keys
         self._retention_seconds = retention_seconds
         self._resolvable_after_ms = round(resolvable_after_seconds * 1000)
-        self._begin = register_script(redis, "begin")
-        self._settle = register_script(redis, "settle")
+        self._begin = RedisScript(redis, "begin", wait_for_disk=wait_for_disk)
+        self._settle = RedisScript(redis, "settle")
 
     async def begin(self, requests: Sequence[BeginRequest]) -> list[Begun]:
         """Ask for permission to send; one answer for each request, in order."""
@@ -57,9 +66,8 @@ class RedisLedger:
             names.append(keys.job(settlement.job_id))
             arguments += [settlement.job_id, settlement.lane, settlement.kind, settlement.attempt, settlement.lease]
             arguments += _arguments_of_kind(settlement)
-        return [
-            Settled(bool(applied), _text(state)) for applied, state in await self._settle(keys=names, args=arguments)
-        ]
+        answers = await self._settle(keys=names, args=arguments)
+        return [Settled(bool(applied), _text(state), bool(safe)) for applied, state, safe in answers]
 
 
 def _arguments_of_kind(settlement: Settlement) -> list[str | int]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from postroom_worker.adapters.redis_scripts import register_script
+from postroom_worker.adapters.redis_scripts import RedisScript
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis
@@ -18,7 +18,7 @@ class RedisParking:
     def __init__(self, redis: Redis, keys: Keys) -> None:
         self._names = [keys.parked, keys.parked_messages]
         self._job_prefix = keys.job_prefix
-        self._unpark = register_script(redis, "unpark")
+        self._unpark = RedisScript(redis, "unpark")
 
     async def unpark(self, *, at_most: int) -> tuple[int, float | None]:
         """Move what is due back to its queue; return how many, and the seconds until the next one is due."""

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 from billiard.einfo import ExceptionInfo
 from celery.app.task import Context
 from celery.concurrency.base import BasePool
-from celery.exceptions import WorkerShutdown
+from celery.exceptions import Reject, WorkerShutdown
 from celery.worker import state
 from kombu.serialization import loads, prepare_accept_content
 
@@ -171,6 +171,8 @@ class AsyncioPool(BasePool):
             arguments, keywords, _ = self._decode(body, content_type, content_encoding)
             task.request_stack.push(Context(request, args=arguments, kwargs=keywords, called_directly=False))
             result = await task.run(*arguments, **keywords)
+        except Reject:
+            end = (True, ExceptionInfo(), time.monotonic() - started)
         except Exception as error:
             # A task of Postroom's ends its jobs itself; what gets here is a message that cannot be read, or a defect. The
             # task is declared with `acks_on_failure=False`, so that Celery rejects the message, and the transport keeps

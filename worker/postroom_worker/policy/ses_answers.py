@@ -102,21 +102,19 @@ _TABLE: Final = (
         "the request was signed with wrong credentials or by a wrong clock",
     ),
     _Row("ExpiredTokenException", "", Meaning.MISCONFIGURED, "the credentials have expired"),
+    _Row("IncompleteSignature", "", Meaning.MISCONFIGURED, "the request was not signed as AWS expects"),
+    _Row("MissingAuthenticationToken", "", Meaning.MISCONFIGURED, "there are no valid AWS credentials"),
+    _Row("NotAuthorized", "", Meaning.MISCONFIGURED, "the credentials may not send"),
+    _Row("RequestExpired", "", Meaning.MISCONFIGURED, "the request was signed by a clock that is wrong by minutes"),
+    # AWS's common errors of a request that did not arrive whole.
+    # https://docs.aws.amazon.com/ses/latest/APIReference-V2/CommonErrors.html
+    _Row("RequestTimeoutException", "", Meaning.UNAVAILABLE, "the request did not reach SES whole"),
+    _Row("RequestAbortedException", "", Meaning.UNAVAILABLE, "the request did not reach SES whole"),
     # A default configuration set that was deleted makes every send a bad request.
     # https://docs.aws.amazon.com/ses/latest/dg/managing-configuration-sets.html
     _Row("BadRequestException", "configuration set", Meaning.MISCONFIGURED, "the configuration set does not exist"),
     _Row("BadRequestException", "", Meaning.REFUSED, "SES could not read the request"),
     _Row("InvalidParameterValue", "", Meaning.REFUSED, "SES could not read the request"),
-)
-
-#: Answers after which SES may have accepted the email all the same.
-_LOST_ANSWERS: Final = frozenset(
-    {
-        HTTPStatus.INTERNAL_SERVER_ERROR,
-        HTTPStatus.BAD_GATEWAY,
-        HTTPStatus.SERVICE_UNAVAILABLE,
-        HTTPStatus.GATEWAY_TIMEOUT,
-    },
 )
 
 
@@ -127,7 +125,7 @@ def accepted(ses_message_id: str) -> SesAnswer:
 
 def understand(*, code: str, status: int, message: str) -> SesAnswer:
     """Say what an error answer means; `message` is looked at and never repeated, since SES names addresses in it."""
-    if status in _LOST_ANSWERS or status > HTTPStatus.GATEWAY_TIMEOUT:
+    if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         return SesAnswer(Meaning.UNCERTAIN, code, "SES failed inside and may have accepted the email")
     lowered = message.lower()
     for row in _TABLE:

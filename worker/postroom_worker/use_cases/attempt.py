@@ -36,7 +36,7 @@ _SHOUTED: Final = frozenset({Meaning.SENDING_STOPPED, Meaning.MISCONFIGURED})
 
 
 class Attempts:
-    """Makes attempts and settles them. Each method returns whether the job's message may be acknowledged.
+    """Makes attempts and settles them. Each method returns whether the job needs its message no more.
 
     `message_of` builds the Celery message, with its queue, that brings a job back.
     """
@@ -111,13 +111,12 @@ class Attempts:
     async def broken(self, held: HeldJob) -> bool:
         """A defect stopped the work on a job. Begun, it may have been sent: feedback tells; else a person looks at it."""
         reason = "a defect in Postroom stopped the work on it"
-        if held.begun is None:
-            return await self._settle(self._settlement(held, Begun(Verdict.GO, 0, 0), GiveUp(reason)))
-        return await self._settle(self._settlement(held, held.begun, AskFeedback(reason)))
+        begun = Begun(Verdict.GO, 0, 0) if held.begun is None else held.begun
+        step = AskFeedback(reason) if held.on_the_wire else GiveUp(reason)
+        return await self._settle(self._settlement(held, begun, step))
 
     async def _settle(self, settlement: Settlement) -> bool:
-        await self._settlements.settle(settlement)
-        return True
+        return (await self._settlements.settle(settlement)).safe
 
     def _released(self, held: HeldJob, begun: Begun) -> Settlement:
         return Settlement(

@@ -47,6 +47,9 @@ class Batcher(Generic[T, R]):
     async def _call_for(self, batch: list[tuple[T, asyncio.Future[R]]]) -> None:
         try:
             results = await self._call([item for item, _ in batch])
+            if len(results) != len(batch):
+                message = f"a call for {len(batch)} items returned {len(results)} results"
+                raise RuntimeError(message)  # noqa: TRY301 - callers must not wait for ever
         except Exception as error:  # noqa: BLE001 - not handled here: every caller of the batch gets it
             for _, future in batch:
                 if not future.done():

@@ -16,14 +16,14 @@ if TYPE_CHECKING:
 class HeldJob:
     """A job between its message and its acknowledgement.
 
-    `lease` is this holder's name for its hold on it, `addresses` its recipients in canonical form; `done` is set when
-    the message may be acknowledged, `begun` once the begin step has given its permission, `on_the_wire`
+    `lease` is this holder's name for its hold on it, `addresses` its recipients in canonical form; `done` tells in the end
+    whether the message may be acknowledged or must go back to its queue; `begun` is the begin step's last answer, `on_the_wire`
     from the moment on from which SES may have it.
     """
 
     job: Job
     lease: str
     addresses: tuple[str, ...]
-    done: asyncio.Future[None]
+    done: asyncio.Future[bool]
     begun: Begun | None = None
     on_the_wire: bool = False

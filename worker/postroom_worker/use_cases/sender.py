@@ -96,15 +96,14 @@ class Sender:
         self._jobs_may_wait = True
         self._woken.set()
 
-    async def send(self, job: Job) -> None:
-        """Send a job, or find out why not; returns when its message may be acknowledged.
+    async def send(self, job: Job) -> bool:
+        """Send a job, or find out why not; returns whether its message may be acknowledged, or must go back.
 
         A second message of a job that is in hand already waits for the first.
         """
         held = self._held.get(job.id)
         if held is not None:
-            await asyncio.shield(held.done)
-            return
+            return await asyncio.shield(held.done)
         self._leases += 1
         held = HeldJob(
             job=job,
@@ -118,7 +117,7 @@ class Sender:
         self._room.add(waiting)
         self._woken.set()
         try:
-            await asyncio.shield(held.done)
+            return await asyncio.shield(held.done)
         finally:
             # Whoever gave the job up (a worker that stops) leaves what has been begun to its own task.
             self._held.pop(job.id, None)
@@ -138,8 +137,9 @@ class Sender:
         self._stopping = True
         self._woken.set()
         for waiting in self._room:
-            if waiting.held.begun is not None:
-                self._spawn(waiting.held, self._attempts.released(waiting.held, waiting.held.begun))
+            begun = waiting.held.begun
+            if begun is not None and begun.verdict is Verdict.GO:
+                self._spawn(waiting.held, self._attempts.released(waiting.held, begun))
         if self._sends and timeout_seconds > 0:
             await asyncio.wait(set(self._sends), timeout=timeout_seconds)
         interrupted = list(self._sends.items())
@@ -155,12 +155,13 @@ class Sender:
 
     async def _interrupted(self, held: HeldJob) -> None:
         """Record a job whose work was cut off: uncertain if it was on the wire, otherwise free for the next worker."""
-        if held.begun is None:
+        begun = held.begun
+        if begun is None or begun.verdict is not Verdict.GO:
             return
-        if not held.on_the_wire:
-            await self._attempts.released(held, held.begun)
-        elif await self._attempts.interrupted(held, held.begun):
-            self._finish(held)
+        if held.on_the_wire:
+            self._finish(held, safe=await self._attempts.interrupted(held, begun))
+        else:
+            await self._attempts.released(held, begun)
 
     async def _turn(self) -> None:
         self._woken.clear()
@@ -271,11 +272,11 @@ class Sender:
 
     def _follow(self, waiting: Waiting[HeldJob], run: Run, begun: Begun, begun_at: float) -> None:
         held = waiting.held
+        held.begun = begun
         unused = run.count
         match begun.verdict:
             case Verdict.GO:
                 unused = len(begun.left_out)
-                held.begun = begun
                 self._spawn(held, self._send_at(waiting, begun, run.first_at, begun_at))
             case Verdict.SETTLED | Verdict.ELSEWHERE:
                 self._finish(held)
@@ -295,7 +296,7 @@ class Sender:
         used = run.count - unused
         self._hand.add(Run(run.first_at + used * run.interval_seconds, run.interval_seconds, unused))
 
-    async def _send_at(self, waiting: Waiting[HeldJob], begun: Begun, at: float, begun_at: float) -> bool:
+    async def _send_at(self, waiting: Waiting[HeldJob], begun: Begun, at: float, begun_at: float) -> bool | None:
         await asyncio.sleep(max(0.0, at - self._clock()))
         now = self._clock()
         if now - at > SLOT_LATENESS_SECONDS or now - begun_at > BEGIN_VALID_SECONDS:
@@ -304,27 +305,26 @@ class Sender:
                 return await self._attempts.released(waiting.held, begun)
             self._room.add(waiting, first=True)
             self._woken.set()
-            return False
+            return None
         waiting.held.on_the_wire = True
         return await self._attempts.send(waiting.held, begun)
 
-    def _spawn(self, held: HeldJob, work: Coroutine[None, None, bool]) -> None:
+    def _spawn(self, held: HeldJob, work: Coroutine[None, None, bool | None]) -> None:
         task = asyncio.create_task(self._guard(held, work))
         self._sends[task] = held
         task.add_done_callback(self._sends.pop)
 
-    async def _guard(self, held: HeldJob, work: Coroutine[None, None, bool]) -> None:
+    async def _guard(self, held: HeldJob, work: Coroutine[None, None, bool | None]) -> None:
         """Outermost frame of everything that happens to one job: a defect in it must not lose the job."""
         try:
             finished = await work
         except Exception:
             self._metrics.loop_errors.labels("job").inc()
             log.exception("job_failed_inside", job_id=held.job.id)
-            await self._attempts.broken(held)
-            finished = True
-        if finished:
-            self._finish(held)
+            finished = await self._attempts.broken(held)
+        if finished is not None:
+            self._finish(held, safe=finished)
 
-    def _finish(self, held: HeldJob) -> None:
+    def _finish(self, held: HeldJob, *, safe: bool = True) -> None:
         if not held.done.done():
-            held.done.set_result(None)
+            held.done.set_result(safe)

@@ -44,7 +44,7 @@ class Settlements:
                 continue
             break
         state = JobState(settled.state) if settled.state else None
-        if state in OUTCOMES and (settled.applied or settlement.kind == "sent"):
+        if settled.applied and state in OUTCOMES:
             self._metrics.jobs.labels(settlement.lane, settled.state).inc()
         if not settled.applied:
             log.info("settlement_overtaken", job_id=settlement.job_id, kind=settlement.kind, state=settled.state)

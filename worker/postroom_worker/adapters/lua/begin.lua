@@ -35,8 +35,9 @@ local function feedback_empty_at()
   return empty_at
 end
 
-local function end_job(record, outcome, reason)
-  redis.call('HSET', record, 'state', outcome, 'settled_ms', now, 'reason', reason)
+-- `settled_by` lets a caller whose answer was lost ask again and be told the same.
+local function end_job(record, outcome, reason, lease)
+  redis.call('HSET', record, 'state', outcome, 'settled_ms', now, 'reason', reason, 'settled_by', lease)
   redis.call('EXPIRE', record, retention_seconds)
 end
 
@@ -51,14 +52,17 @@ end
 
 -- What the record says of a job before anything else is asked; nil where it may be sent.
 local function standing(record, job_id, lease, on_uncertain)
-  local known = redis.call('HMGET', record, 'state', 'attempt', 'failures', 'lease', 'begun_ms', 'told')
+  local known = redis.call('HMGET', record, 'state', 'attempt', 'failures', 'lease', 'begun_ms', 'settled_by')
   local state, attempt, failures = known[1], tonumber(known[2] or '0'), tonumber(known[3] or '0')
   if not state then
     return nil, attempt, failures
   end
   if state == 'cancelled' and not known[6] then
-    redis.call('HSET', record, 'told', '1')
+    redis.call('HSET', record, 'settled_by', lease)
     return {'cancelled', attempt, failures, ''}, attempt, failures
+  end
+  if (state == 'cancelled' or state == 'expired' or state == 'suppressed') and known[6] == lease then
+    return {state, attempt, failures, ''}, attempt, failures
   end
   if outcomes[state] then
     return {'settled', attempt, failures, state}, attempt, failures
@@ -91,9 +95,12 @@ for _ = 1, jobs do
   local verdict, attempt, failures = standing(record, job_id, lease, on_uncertain)
   if not verdict then
     if expires_at and expires_at <= now then
-      end_job(record, 'expired', 'expired before it could be sent')
+      end_job(record, 'expired', 'expired before it could be sent', lease)
       verdict = {'expired', attempt, failures, ''}
     elseif redis.call('SISMEMBER', KEYS[1], lane) == 1 then
+      if redis.call('HGET', record, 'state') == 'begun' then
+        redis.call('HSET', record, 'state', 'queued') -- begun by the caller, who asks again because it has not sent
+      end
       verdict = {'paused', attempt, failures, ''}
     else
       local left_out = {}
@@ -104,8 +111,8 @@ for _ = 1, jobs do
       end
       if #left_out == recipients then
         redis.call('HSET', record, 'suppressed', #left_out, 'lane', lane)
-        end_job(record, 'suppressed', 'every recipient is on the suppression list')
-        verdict = {'suppressed', attempt, failures, tostring(#left_out)}
+        end_job(record, 'suppressed', 'every recipient is on the suppression list', lease)
+        verdict = {'suppressed', attempt, failures, ''}
       else
         redis.call('HSET', record, 'state', 'begun', 'lane', lane, 'attempt', attempt + 1, 'lease', lease,
           'begun_ms', now, 'suppressed', #left_out)

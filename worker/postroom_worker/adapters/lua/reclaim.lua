@@ -1,7 +1,7 @@
 -- Units: seconds since the epoch by Redis's own clock.
 --
 -- Gives messages of workers that have shown no sign of life for the visibility timeout back to their queues, to the end
--- that workers take from. The bytes go back as they came. An entry is `[message, "exchange", "queue"]`, as kombu writes it.
+-- that workers take from. All but the delivery tag goes back as it came. An entry is `[message, "exchange", "queue"]`, as kombu writes it.
 --
 -- KEYS[1] unacked   KEYS[2] unacked index   KEYS[3] dead letters   KEYS[4] dead letter messages
 -- KEYS[5] dead letter reasons   ARGV[1] visibility timeout   ARGV[2] at most this many
@@ -15,7 +15,10 @@ for _, tag in ipairs(tags) do
   if entry then
     local raw, queue = string.match(entry, '^%[(.*), "[^"]*", "([^"]*)"%]$')
     if raw then
-      redis.call('RPUSH', queue, raw)
+      -- Under a fresh tag: a late acknowledgement of whoever held it must not let go of what another holds by then.
+      local fresh = redis.sha1hex(tag .. time[1] .. '.' .. time[2])
+      local known = '("delivery_tag": ?")' .. string.gsub(tag, '%W', '%%%0') .. '"'
+      redis.call('RPUSH', queue, (string.gsub(raw, known, '%1' .. fresh .. '"', 1)))
       given = given + 1
     else
       redis.call('ZADD', KEYS[3], math.floor((lapsed + tonumber(ARGV[1])) * 1000), 'unreadable:' .. tag)
