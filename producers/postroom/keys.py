@@ -122,6 +122,11 @@ class Keys:
         return f"{self._prefix}send_slots"
 
     @property
+    def sending_gate(self) -> str:
+        """Hash while nothing may be sent: why (``meaning``, ``reason``), and when to try again (``closed_until_us``)."""
+        return f"{self._prefix}sending_gate"
+
+    @property
     def account(self) -> str:
         """String ``<AWS account>/<region>`` that the namespace belongs to."""
         return f"{self._prefix}account"

@@ -26,7 +26,7 @@ from postroom_worker.feedback_consumer import POLLS, FeedbackConsumer
 from postroom_worker.logs import configure_logs, get_logger
 from postroom_worker.metrics import Metrics
 from postroom_worker.metrics_endpoint import MetricsEndpoint
-from postroom_worker.settings import Settings
+from postroom_worker.settings import Durability, Settings
 from postroom_worker.tasks import create_app
 from postroom_worker.worker_process import CannotStartError, WorkerProcess
 
@@ -78,15 +78,16 @@ def run_worker(settings: Settings) -> int:
     configure_logs(log_format=settings.log_format, level=settings.log_level)
     metrics = Metrics()
     name = node_name("worker")
+    intake = Intake()
+    process = WorkerProcess(settings, metrics, intake, configuration_set=settings.configuration_set)
     endpoint = MetricsEndpoint(
         metrics.registry,
         host=settings.metrics_host,
         port=settings.metrics_port,
         file=settings.metrics_file,
         name=name,
+        health=process.health,
     )
-    intake = Intake()
-    process = WorkerProcess(settings, metrics, intake, configuration_set=settings.configuration_set)
     app = create_app(settings, lifespan=process, intake=intake, send=process.send)
     try:
         keys = Keys(settings.namespace)
@@ -117,7 +118,12 @@ async def _consume(settings: Settings, metrics: Metrics, *, queue_name: str) -> 
     async with AsyncExitStack() as stack:
         redis = open_redis(settings)
         stack.push_async_callback(redis.aclose)
-        store = RedisFeedbackStore(redis=redis, keys=keys, retention_seconds=settings.retention_seconds)
+        store = RedisFeedbackStore(
+            redis=redis,
+            keys=keys,
+            retention_seconds=settings.retention_seconds,
+            wait_for_disk=settings.durability is Durability.FSYNC,
+        )
         sns = await stack.enter_async_context(session.create_client("sns"))
         # The queue may be out of reach for a while, now as later; only its absence is for a person to mend.
         queue = await stack.enter_async_context(open_feedback_queue(session=session, queue=queue_name, polls=POLLS))

@@ -54,6 +54,12 @@ class Metrics:
             "Recipients in the last 24 hours, as SES counts them.",
             registry=registry,
         )
+        self.sending_stopped = Gauge(
+            "postroom_sending_stopped",
+            "1 while SES accepts nothing and the fleet holds back, by why.",
+            ["meaning"],
+            registry=registry,
+        )
         self.queue_jobs = Gauge("postroom_queue_jobs", "Jobs waiting in a lane's queue.", ["lane"], registry=registry)
         self.parked_jobs = Gauge("postroom_parked_jobs", "Jobs waiting in Redis for a time.", registry=registry)
         self.dead_letters = Gauge("postroom_dead_letters", "Jobs given up and kept for a person.", registry=registry)

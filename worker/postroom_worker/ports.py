@@ -192,6 +192,13 @@ class QuotaStore(Protocol):
         """Return the working rate in recipients a second; None while unknown."""
 
 
+class SendingGate(Protocol):
+    """Holds the whole fleet back while SES accepts nothing."""
+
+    async def close(self, *, meaning: str, reason: str, seconds: float) -> bool:
+        """Let nobody claim for so long; tell whether it was open. Raises `redis.exceptions.RedisError`."""
+
+
 class Parking(Protocol):
     """Where jobs wait for a time."""
 

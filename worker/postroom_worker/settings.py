@@ -102,6 +102,11 @@ class Settings(BaseSettings):
     shutdown_timeout_seconds: float = Field(
         default=15.0, ge=0, description="how long SIGTERM lets running sends finish"
     )
+    stuck_after_seconds: float = Field(
+        default=30.0,
+        ge=5,
+        description="a worker whose parts give no sign of life for so long ends itself, with status 70, for its supervisor",
+    )
     metrics_host: str = Field(default="0.0.0.0", description="address of the metrics endpoint")  # noqa: S104 - Prometheus scrapes from another host
     metrics_port: int = Field(
         default=0, ge=0, le=65535, description="0: any free port, logged and written to metrics_file"

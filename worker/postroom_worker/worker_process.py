@@ -23,8 +23,10 @@ from postroom_worker.adapters.redis_leases import RedisLeases
 from postroom_worker.adapters.redis_ledger import RedisLedger
 from postroom_worker.adapters.redis_parking import RedisParking
 from postroom_worker.adapters.redis_quota import RedisQuotaStore
+from postroom_worker.adapters.redis_sending_gate import RedisSendingGate
 from postroom_worker.adapters.ses import SesV2, ses_client
 from postroom_worker.adapters.sts import aws_account
+from postroom_worker.engine.watchdog import Pulse, Watchdog
 from postroom_worker.logs import get_logger
 from postroom_worker.policy.quota import SLOT_HORIZON_SECONDS, StillInSandboxError
 from postroom_worker.ports import SesUnavailableError
@@ -71,6 +73,12 @@ class WorkerProcess:
         self._stack = AsyncExitStack()
         self._loops: list[asyncio.Task[None]] = []
         self.failure: BaseException | None = None
+        self.pulses = {"sender": Pulse(), "hub": Pulse()}
+        self._watchdog = Watchdog(
+            self.pulses,
+            stuck_after_seconds=settings.stuck_after_seconds,
+            ask=lambda: intake.ask_hub(self.pulses["hub"].beat),
+        )
 
     async def start(self) -> None:
         """Connect, read the quota, and start the loops; waits for Redis and SES as long as it takes.
@@ -85,11 +93,13 @@ class WorkerProcess:
 
     async def stop(self) -> None:
         """Let sends that have begun finish, within the shutdown timeout; those that do not are uncertain."""
+        self._watchdog.stop()
         if self._sender is not None:
             await self._sender.stop(self._settings.shutdown_timeout_seconds)
 
     async def abort(self) -> None:
         """Leave what has begun uncertain, never back in its queue."""
+        self._watchdog.stop()
         if self._sender is not None:
             await self._sender.stop(0.0)
 
@@ -108,6 +118,15 @@ class WorkerProcess:
             message = "the worker has not started"
             raise RuntimeError(message)
         return await self._sender.send(job)
+
+    def health(self) -> tuple[bool, dict[str, float]]:
+        """Return whether every part gives signs of life, and how old the last ones are, in seconds."""
+        ages = {name: pulse.age_seconds() for name, pulse in self.pulses.items()}
+        return max(ages.values()) < self._settings.stuck_after_seconds / 2, ages
+
+    def _progress(self) -> None:
+        self.pulses["sender"].beat()
+        self._metrics.worker_last_progress_timestamp_seconds.set_to_current_time()
 
     async def _start(self) -> None:
         settings, keys = self._settings, self._keys
@@ -140,6 +159,7 @@ class WorkerProcess:
         )
         attempts = Attempts(
             ses=ses,
+            gate=RedisSendingGate(redis, keys),
             settlements=Settlements(ledger, self._metrics),
             metrics=self._metrics,
             message_of=self._message_of,
@@ -157,7 +177,12 @@ class WorkerProcess:
             claims, holdings, hand_over=self._intake.hand_over, lanes=settings.lanes, concurrency=settings.concurrency
         )
         sender = self._sender = Sender(
-            ledger=ledger, intake=intake, attempts=attempts, metrics=self._metrics, clock=time.monotonic
+            ledger=ledger,
+            intake=intake,
+            attempts=attempts,
+            metrics=self._metrics,
+            clock=time.monotonic,
+            progress=self._progress,
         )
         self._loops = [
             asyncio.create_task(sender.run(), name="sender"),
@@ -170,6 +195,7 @@ class WorkerProcess:
         ]
         for loop in self._loops:
             loop.add_done_callback(self._loop_ended)
+        self._watchdog.start()
 
     async def _until_reachable(self, redis: Redis, quota: QuotaRefresh, *, account: str, region: str) -> None:
         """Bind the namespace and read the quota, as soon as Redis and SES can be reached."""

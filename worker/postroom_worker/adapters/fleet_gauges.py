@@ -32,13 +32,17 @@ async def read_gauges_for_ever(redis: Redis, keys: Keys, metrics: Metrics) -> No
                 pipe.zcard(keys.parked)
                 pipe.zcard(keys.dead_letters)
                 pipe.get(keys.suppressed_count)
-                *queued, parked, dead, suppressed = await pipe.execute()
+                pipe.hget(keys.sending_gate, "meaning")
+                *queued, parked, dead, suppressed, stopped = await pipe.execute()
         except RedisError as error:
             metrics.loop_errors.labels("gauges").inc()
             log.warning("gauges_not_read", error=type(error).__name__)
         else:
             for lane, jobs in zip(Lane, queued, strict=True):
                 metrics.queue_jobs.labels(lane).set(jobs)
+            metrics.sending_stopped.clear()
+            if stopped is not None:
+                metrics.sending_stopped.labels(stopped.decode()).set(1)
             metrics.parked_jobs.set(parked)
             metrics.dead_letters.set(dead)
             metrics.suppressed_addresses.set(0 if suppressed is None else int(suppressed))

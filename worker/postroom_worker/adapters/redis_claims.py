@@ -57,6 +57,7 @@ class RedisClaims:
             keys.dead_letter_messages,
             keys.dead_letter_reasons,
             keys.paused_lanes,
+            keys.sending_gate,
             *(name for name, _ in self._lists),
         ]
 

@@ -60,6 +60,7 @@ class RedisLedger:
             keys.dead_letters,
             keys.dead_letter_messages,
             keys.dead_letter_reasons,
+            keys.sending_gate,
         ]
         arguments: list[str | int] = [len(settlements), self._retention_seconds, keys.reputation_prefix]
         for settlement in settlements:

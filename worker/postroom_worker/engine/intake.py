@@ -74,6 +74,15 @@ class Intake:
         """Tell the loop that nobody can work on a message."""
         self._to_loop(lambda holder: holder.bury(tag, name=name, reason=reason))
 
+    def ask_hub(self, answer: Callable[[], None]) -> None:
+        """Have the hub thread call `answer`; at once where there is no hub yet, or no more. Safe from any thread."""
+        with self._lock:
+            hub = self._hub
+        if hub is None:
+            answer()
+        else:
+            hub.call_soon(answer)
+
     # On the loop's side.
 
     def attach_loop(self, loop: asyncio.AbstractEventLoop, holder: Holder) -> None:

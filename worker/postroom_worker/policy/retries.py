@@ -27,6 +27,14 @@ DAILY_QUOTA_SECONDS: Final = 60.0
 STOPPED_SECONDS: Final = 30.0
 
 
+#: Answers that concern every email alike: nothing is claimed for so long, then one job tries. Jobs stay in their queues.
+GATE_SECONDS: Final = {
+    Meaning.DAILY_QUOTA: DAILY_QUOTA_SECONDS,
+    Meaning.SENDING_STOPPED: STOPPED_SECONDS,
+    Meaning.MISCONFIGURED: STOPPED_SECONDS,
+}
+
+
 @dataclass(frozen=True, slots=True)
 class Park:
     """Wait in Redis and come back."""
@@ -85,7 +93,7 @@ def next_step(answer: SesAnswer, *, failures: int, uniform: float) -> NextStep: 
             return Park(THROTTLED_SECONDS * (0.5 + uniform), reason, counts_as_failure=False)
         case Meaning.DAILY_QUOTA:
             return Park(DAILY_QUOTA_SECONDS * (0.5 + uniform), reason, counts_as_failure=False)
-        case Meaning.SENDING_STOPPED | Meaning.MISCONFIGURED:
+        case Meaning.SENDING_STOPPED | Meaning.MISCONFIGURED | Meaning.SENDER_MISCONFIGURED:
             return Park(STOPPED_SECONDS * (0.5 + uniform), reason, counts_as_failure=False)
         case Meaning.UNAVAILABLE:
             if failures + 1 >= MAX_FAILURES:

@@ -22,6 +22,7 @@ class Meaning(StrEnum):
     DAILY_QUOTA = "daily_quota"  # the day is used up: wait for long; uses up no attempt
     SENDING_STOPPED = "sending_stopped"  # the account or configuration set may not send; a person must act
     MISCONFIGURED = "misconfigured"  # no email can go out as Postroom is set up; a person must act
+    SENDER_MISCONFIGURED = "sender_misconfigured"  # no email of this sender can go out; a person must act
     UNAVAILABLE = "unavailable"  # certainly not accepted: try again
     UNCERTAIN = "uncertain"  # may have been accepted
 
@@ -66,7 +67,10 @@ _TABLE: Final = (
     _Row("MessageRejected", "", Meaning.REFUSED, "SES rejected the content"),
     # The MX record may be found again, but only by a person or DNS: nothing is gained by sending faster.
     _Row(
-        "MailFromDomainNotVerifiedException", "", Meaning.MISCONFIGURED, "the custom MAIL FROM domain is not verified"
+        "MailFromDomainNotVerifiedException",
+        "",
+        Meaning.SENDER_MISCONFIGURED,
+        "the custom MAIL FROM domain is not verified",
     ),
     _Row(
         "SendingPausedException",
@@ -84,7 +88,7 @@ _TABLE: Final = (
     _Row(
         "AccessDeniedException",
         "",
-        Meaning.MISCONFIGURED,
+        Meaning.SENDER_MISCONFIGURED,
         "the credentials may not send with this sender and configuration set",
     ),
     _Row("UnrecognizedClientException", "", Meaning.MISCONFIGURED, "the credentials are not valid"),
@@ -104,7 +108,7 @@ _TABLE: Final = (
     _Row("ExpiredTokenException", "", Meaning.MISCONFIGURED, "the credentials have expired"),
     _Row("IncompleteSignature", "", Meaning.MISCONFIGURED, "the request was not signed as AWS expects"),
     _Row("MissingAuthenticationToken", "", Meaning.MISCONFIGURED, "there are no valid AWS credentials"),
-    _Row("NotAuthorized", "", Meaning.MISCONFIGURED, "the credentials may not send"),
+    _Row("NotAuthorized", "", Meaning.SENDER_MISCONFIGURED, "the credentials may not send"),
     _Row("RequestExpired", "", Meaning.MISCONFIGURED, "the request was signed by a clock that is wrong by minutes"),
     # AWS's common errors of a request that did not arrive whole.
     # https://docs.aws.amazon.com/ses/latest/APIReference-V2/CommonErrors.html
@@ -134,7 +138,7 @@ def understand(*, code: str, status: int, message: str) -> SesAnswer:
     if status == HTTPStatus.TOO_MANY_REQUESTS:
         return SesAnswer(Meaning.THROTTLED, code, "SES asked to slow down")
     if status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
-        return SesAnswer(Meaning.MISCONFIGURED, code, "the credentials may not send")
+        return SesAnswer(Meaning.SENDER_MISCONFIGURED, code, "the credentials may not send with this sender")
     return SesAnswer(Meaning.REFUSED, code, "SES refused the request")
 
 

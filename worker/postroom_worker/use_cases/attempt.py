@@ -6,8 +6,10 @@ import random
 import time
 from typing import TYPE_CHECKING, Final, assert_never
 
+from redis.exceptions import RedisError
+
 from postroom_worker.logs import get_logger
-from postroom_worker.policy.retries import AskFeedback, Done, GiveUp, NextStep, Park, Refuse, next_step
+from postroom_worker.policy.retries import GATE_SECONDS, AskFeedback, Done, GiveUp, NextStep, Park, Refuse, next_step
 from postroom_worker.policy.ses_answers import Meaning
 from postroom_worker.ports import Begun, Kind, Settlement, Verdict
 
@@ -16,7 +18,8 @@ if TYPE_CHECKING:
 
     from postroom.job import Job
     from postroom_worker.metrics import Metrics
-    from postroom_worker.ports import Ses
+    from postroom_worker.policy.ses_answers import SesAnswer
+    from postroom_worker.ports import SendingGate, Ses
     from postroom_worker.use_cases.held_job import HeldJob
     from postroom_worker.use_cases.settlements import Settlements
 
@@ -32,7 +35,7 @@ UNRESOLVED_RETRY_SECONDS: Final = 15.0
 PAUSED_RETRY_SECONDS: Final = 5.0
 
 #: Answers that a person must act on are logged as errors.
-_SHOUTED: Final = frozenset({Meaning.SENDING_STOPPED, Meaning.MISCONFIGURED})
+_SHOUTED: Final = frozenset({Meaning.SENDING_STOPPED, Meaning.MISCONFIGURED, Meaning.SENDER_MISCONFIGURED})
 
 
 class Attempts:
@@ -45,12 +48,14 @@ class Attempts:
         self,
         *,
         ses: Ses,
+        gate: SendingGate,
         settlements: Settlements,
         metrics: Metrics,
         message_of: Callable[[Job], str],
         uncertain_after_seconds: float,
     ) -> None:
         self._ses = ses
+        self._gate = gate
         self._settlements = settlements
         self._metrics = metrics
         self._message_of = message_of
@@ -63,6 +68,7 @@ class Attempts:
         self._metrics.send_seconds.observe(time.monotonic() - started)
         self._metrics.ses_requests.labels(answer.meaning).inc()
         if answer.meaning is not Meaning.ACCEPTED:
+            await self._close_gate(answer)
             level = log.error if answer.meaning in _SHOUTED else log.warning
             level(
                 "send_not_accepted",
@@ -74,6 +80,20 @@ class Attempts:
             )
         step = next_step(answer, failures=begun.failures, uniform=random.random())  # noqa: S311 - jitter, not a secret
         return await self._settle(self._settlement(held, begun, step))
+
+    async def _close_gate(self, answer: SesAnswer) -> None:
+        """Hold the fleet back after an answer that concerns every email alike."""
+        seconds = GATE_SECONDS.get(answer.meaning)
+        if seconds is None:
+            return
+        try:
+            was_open = await self._gate.close(meaning=answer.meaning, reason=answer.reason, seconds=seconds)
+        except RedisError as error:
+            # Without Redis nobody claims anyway.
+            log.warning("gate_not_closed", error=type(error).__name__)
+            return
+        if was_open:
+            log.critical("sending_stopped", meaning=answer.meaning, code=answer.code, reason=answer.reason)
 
     async def lane_paused(self, held: HeldJob, begun: Begun) -> bool:
         """Let a job of a paused lane wait in Redis."""

@@ -53,7 +53,10 @@ RETRY_SECONDS: Final = 0.5
 
 
 class Sender:
-    """The heart of a worker process: `send` for each job, and `run` once beside them."""
+    """The heart of a worker process: `send` for each job, and `run` once beside them.
+
+    `clock` is monotonic, in seconds; `progress` is called at every turn, with work or without.
+    """
 
     def __init__(
         self,
@@ -63,12 +66,14 @@ class Sender:
         attempts: Attempts,
         metrics: Metrics,
         clock: Callable[[], float],
+        progress: Callable[[], None],
     ) -> None:
         self._ledger = ledger
         self._intake = intake
         self._attempts = attempts
         self._metrics = metrics
         self._clock = clock
+        self._progress = progress
         self._worker = uuid.uuid4().hex[:12]
         self._leases = 0
         self._room: WaitingRoom[HeldJob] = WaitingRoom()
@@ -125,6 +130,7 @@ class Sender:
     async def run(self) -> None:
         """Serve the waiting room until stopped. Without Redis there is no permission, and nothing is sent."""
         while not self._stopping:
+            self._progress()
             try:
                 await self._turn()
             except RedisError as error:
@@ -165,7 +171,6 @@ class Sender:
 
     async def _turn(self) -> None:
         self._woken.clear()
-        self._metrics.worker_last_progress_timestamp_seconds.set_to_current_time()
         self._hand.forfeit_late(self._clock())
         if self._claim_at() <= self._clock():
             await self._claim()

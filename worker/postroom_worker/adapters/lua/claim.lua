@@ -8,7 +8,7 @@
 --
 -- KEYS[1] send slots: time of the next free slot   KEYS[2] quota hash (field working_rate)
 -- KEYS[3] unacked   KEYS[4] unacked index   KEYS[5] dead letters   KEYS[6] dead letter messages
--- KEYS[7] dead letter reasons   KEYS[8] paused lanes
+-- KEYS[7] dead letter reasons   KEYS[8] paused lanes   KEYS[9] sending gate
 -- then the lists to take from, best first
 -- ARGV[1] horizon   ARGV[2] recipients of jobs that the caller holds without slots, and ARGV[3] how many of these the
 -- first job needs in one piece   ARGV[4] slots that it holds without jobs   ARGV[5] most jobs and ARGV[6] most recipients
@@ -19,6 +19,7 @@
 -- dead-lettered, recipients of the jobs, jobs}: `wait until asking` is 0 where slots were free; `more` is 1 if jobs may be left that slots or
 -- room were missing for, 0 if the lists are empty; `slots` is -1 while no rate is known: nobody may send. `jobs` is a
 -- flat list of queue, delivery tag, message. The interval comes as text, since Lua's numbers lose their fraction.
+local PROBE = 5000000 -- time for a probe to be answered: a send's usual 100 ms, with room for a slow one
 local rate = tonumber(redis.call('HGET', KEYS[2], 'working_rate') or '')
 if not rate or rate <= 0 then
   return {-1, 0, '0', 0, 1, 0, 0, {}}
@@ -36,6 +37,18 @@ end
 local free = math.floor((now + horizon - first) / interval) + 1
 if free < 0 then
   free = 0
+end
+-- A closed gate lets one probe through when its time is over; a send that SES accepts opens it (settle.lua).
+local closed_until = tonumber(redis.call('HGET', KEYS[9], 'closed_until_us') or '')
+if closed_until then
+  if closed_until > now then
+    return {0, 0, '0', math.ceil(closed_until - now), 1, 0, 0, {}}
+  end
+  if free > 0 then
+    redis.call('HSET', KEYS[9], 'closed_until_us', string.format('%.0f', now + PROBE))
+    free, owed = 1, math.min(owed, 1)
+    most_jobs, spare = 1, 0
+  end
 end
 local wait = 0
 if free == 0 then
@@ -94,8 +107,8 @@ end
 
 local recipients_taken = 0
 local room = {}
-for list = 9, #KEYS do
-  local arg = 8 + (list - 9) * 3
+for list = 10, #KEYS do
+  local arg = 8 + (list - 10) * 3
   local queue, lane = ARGV[arg], ARGV[arg + 1]
   if not room[lane] then
     room[lane] = tonumber(ARGV[arg + 2])

@@ -5,7 +5,7 @@
 -- an answer that was lost, has the effect and the answer of one.
 --
 -- KEYS[1] parked   KEYS[2] parked messages   KEYS[3] dead letters   KEYS[4] dead letter messages
--- KEYS[5] dead letter reasons
+-- KEYS[5] dead letter reasons   KEYS[6] sending gate
 -- then for each job: its ledger record
 -- ARGV[1] number of jobs   ARGV[2] retention in seconds   ARGV[3] prefix of the reputation buckets
 -- then for each job: job id, lane, kind, attempt, lease, and four arguments of its kind:
@@ -44,7 +44,7 @@ local function end_job(record, job_id, outcome, reason)
 end
 
 for job = 1, jobs do
-  local record = KEYS[5 + job]
+  local record = KEYS[6 + job]
   local arg = 4 + (job - 1) * 9
   local job_id, lane, kind, attempt, lease = ARGV[arg], ARGV[arg + 1], ARGV[arg + 2], tonumber(ARGV[arg + 3]), ARGV[arg + 4]
   local first, second, third, message = ARGV[arg + 5], ARGV[arg + 6], ARGV[arg + 7], ARGV[arg + 8]
@@ -127,6 +127,7 @@ for job = 1, jobs do
 end
 
 if sent_recipients > 0 then
+  redis.call('DEL', KEYS[6]) -- SES accepts again
   redis.call('HINCRBY', minute, 'sent', sent_recipients)
   redis.call('EXPIRE', minute, 7200)
   redis.call('HINCRBY', hour, 'sent', sent_recipients)
