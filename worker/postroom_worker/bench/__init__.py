@@ -1,0 +1,1 @@
+"""Measurements of what Postroom promises, each against real processes on this machine."""
