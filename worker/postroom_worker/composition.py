@@ -123,6 +123,7 @@ async def _consume(settings: Settings, metrics: Metrics, *, queue_name: str) -> 
             keys=keys,
             retention_seconds=settings.retention_seconds,
             wait_for_disk=settings.durability is Durability.FSYNC,
+            transient_suppression_seconds=settings.transient_suppression_seconds,
         )
         sns = await stack.enter_async_context(session.create_client("sns"))
         # The queue may be out of reach for a while, now as later; only its absence is for a person to mend.

@@ -11,13 +11,14 @@ import random
 import signal
 import time
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Final, TypeVar
 
 from postroom_worker.feedback_gauges import FeedbackGauges
 from postroom_worker.feedback_ports import FeedbackQueueError, FeedbackStoreError
 from postroom_worker.logs import get_logger
 from postroom_worker.policy.feedback_backoff import backoff_seconds
 from postroom_worker.use_cases.apply_feedback import ApplyFeedback
+from postroom_worker.use_cases.ending import end_tasks
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Coroutine, Sequence
@@ -49,9 +50,6 @@ DELETE_ATTEMPTS: Final = 3
 #: take for ever, and its messages come back by themselves.
 STOP_SECONDS: Final = 5.0
 
-#: How often a task is cancelled before it is left to the event loop's end, and how long each time may take, in seconds.
-CANCELLATIONS: Final = 10
-CANCELLATION_SECONDS: Final = 0.1
 
 _log = get_logger(__name__)
 
@@ -99,7 +97,7 @@ class FeedbackConsumer:
             await self._stopping.wait()
             await asyncio.wait(polls, timeout=STOP_SECONDS)
         finally:
-            await _end(*polls, gauges)
+            await end_tasks(*polls, gauges)
         _log.info("feedback_consumer_stopped")
 
     async def run_until_signalled(self) -> None:
@@ -192,7 +190,7 @@ class FeedbackConsumer:
         try:
             yield
         finally:
-            await _end(hiding)
+            await end_tasks(hiding)
 
     async def _hide_again(self, messages: Sequence[ReceivedMessage]) -> None:
         for elapsed_seconds in range(HIDE_EVERY_SECONDS, HOLD_SECONDS, HIDE_EVERY_SECONDS):
@@ -226,7 +224,7 @@ class FeedbackConsumer:
             return asked.result() if asked.done() else None
         finally:
             # What SQS has already handed to a poll that is cut here comes back once its visibility timeout is over.
-            await _end(asked, stopped)
+            await end_tasks(asked, stopped)
 
     async def _pause(self, failures: int) -> None:
         """Wait after the `failures`-th error in a row, or until the consumer is to stop."""
@@ -240,21 +238,3 @@ class FeedbackConsumer:
         """Count and log an error that a loop backs off from."""
         self._metrics.loop_errors.labels(loop).inc()
         _log.warning("feedback_loop_error", loop=loop, error=error)
-
-
-async def _end(*tasks: asyncio.Task[Any]) -> None:
-    """Cancel tasks and wait until they have ended, but not for ever.
-
-    Under load redis-py was seen to take a cancellation for an error of its connection, after which the task went on:
-    cancelling once and waiting hung the process. What does not end here ends with the event loop.
-    """
-    for _ in range(CANCELLATIONS):
-        running = {task for task in tasks if not task.done()}
-        if not running:
-            break
-        for task in running:
-            task.cancel()
-        await asyncio.wait(running, timeout=CANCELLATION_SECONDS)
-    for task in tasks:
-        if task.done() and not task.cancelled():
-            task.exception()  # nobody waits for it any more; asyncio would report it as forgotten

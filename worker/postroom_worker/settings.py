@@ -25,6 +25,12 @@ SES_CONNECT_TIMEOUT_SECONDS: Final = 3.0
 SES_READ_TIMEOUT_SECONDS: Final = 10.0
 
 
+#: How long five transient bounces in a row keep an address from being written to. A week is longer than a full mailbox
+#: on holiday or a server under repair usually lasts, and short enough for a mailbox that comes back to miss one weekly
+#: newsletter at most.
+TRANSIENT_SUPPRESSION_SECONDS: Final = 7 * 24 * 3600
+
+
 class Durability(StrEnum):
     """What Redis must have done before something counts as kept."""
 
@@ -93,6 +99,11 @@ class Settings(BaseSettings):
         default=90.0,
         gt=0,
         description="SES's events may take this long to the queue, and a message this long out of sight in a consumer that died",
+    )
+    transient_suppression_seconds: int = Field(
+        default=TRANSIENT_SUPPRESSION_SECONDS,
+        gt=0,
+        description="how long five transient bounces in a row suppress an address",
     )
     retention_seconds: int = Field(
         default=3 * 24 * 3600,

@@ -32,6 +32,7 @@ from postroom_worker.policy.quota import SLOT_HORIZON_SECONDS, StillInSandboxErr
 from postroom_worker.ports import SesUnavailableError
 from postroom_worker.settings import Durability
 from postroom_worker.use_cases.attempt import Attempts
+from postroom_worker.use_cases.ending import end_tasks
 from postroom_worker.use_cases.holdings import Holdings
 from postroom_worker.use_cases.job_intake import JobIntake
 from postroom_worker.use_cases.quota_refresh import QuotaRefresh
@@ -73,6 +74,7 @@ class WorkerProcess:
         self._stack = AsyncExitStack()
         self._loops: list[asyncio.Task[None]] = []
         self.failure: BaseException | None = None
+        self._ending = False
         self.pulses = {"sender": Pulse(), "hub": Pulse()}
         self._watchdog = Watchdog(
             self.pulses,
@@ -105,9 +107,8 @@ class WorkerProcess:
 
     async def close(self) -> None:
         """Give back what has not begun, and close everything."""
-        for loop in self._loops:
-            loop.cancel()
-        await asyncio.gather(*self._loops, return_exceptions=True)
+        self._ending = True
+        await end_tasks(*self._loops)
         if self._holdings is not None:
             await self._holdings.close()
         await self._stack.aclose()
@@ -220,7 +221,7 @@ class WorkerProcess:
 
     def _loop_ended(self, loop: asyncio.Task[None]) -> None:
         """A loop that ends by itself has met a defect: without it the worker would be alive and useless."""
-        if loop.cancelled() or loop.exception() is None:
+        if self._ending or loop.cancelled() or loop.exception() is None:
             return
         self.failure = loop.exception()
         log.critical("loop_ended", loop=loop.get_name(), exc_info=self.failure)

@@ -77,7 +77,7 @@ async def redis(redis_url):
 
 @pytest.fixture
 def store(redis, keys):
-    return RedisFeedbackStore(redis=redis, keys=keys, retention_seconds=3600)
+    return RedisFeedbackStore(redis=redis, keys=keys, transient_suppression_seconds=604_800, retention_seconds=3600)
 
 
 class Sqs:

@@ -71,7 +71,9 @@ async def main(redis_url, queue_url, step, marker, visibility_seconds):
     sqs.VISIBILITY_SECONDS = int(visibility_seconds)
     halt = Halt(step, Path(marker))
     redis = Redis.from_url(redis_url)
-    store = RedisFeedbackStore(redis=redis, keys=Keys("postroom"), retention_seconds=3600)
+    store = RedisFeedbackStore(
+        redis=redis, keys=Keys("postroom"), transient_suppression_seconds=604_800, retention_seconds=3600
+    )
     async with sqs.open_feedback_queue(get_session(), queue=queue_url, polls=2) as queue:
         consumer = FeedbackConsumer(
             store=HaltingStore(store, halt), queue=HaltingQueue(queue, halt), metrics=Metrics(), polls=2

@@ -171,7 +171,9 @@ async def test_a_consumer_outlives_a_redis_that_is_killed_and_started_again(
 ):
     queue_url = await sqs.create()
     client = Redis.from_url(own_valkey.url, decode_responses=True)
-    its_store = RedisFeedbackStore(redis=client, keys=keys, retention_seconds=60, wait_for_disk=True)
+    its_store = RedisFeedbackStore(
+        redis=client, keys=keys, transient_suppression_seconds=604_800, retention_seconds=60, wait_for_disk=True
+    )
     metrics = Metrics()
 
     async def send(first, last):

@@ -299,7 +299,7 @@ async def test_scripts_that_redis_forgot_are_loaded_again(store, redis, effects)
 
 async def test_an_error_names_no_address(own_valkey, keys, effects):
     client = Redis.from_url(own_valkey.url)
-    store = RedisFeedbackStore(redis=client, keys=keys, retention_seconds=60)
+    store = RedisFeedbackStore(redis=client, keys=keys, transient_suppression_seconds=604_800, retention_seconds=60)
     bounce = effects("Bounce", ADA, feedbackId="fb-1", **PERMANENT)
     await client.set(keys.suppression_bucket(ADA), "not a hash")
     with pytest.raises(FeedbackStoreError) as refused:
@@ -315,7 +315,9 @@ async def test_an_error_names_no_address(own_valkey, keys, effects):
 
 async def test_with_wait_for_disk_effects_are_on_disk_when_apply_returns(own_valkey, keys, effects):
     client = Redis.from_url(own_valkey.url)
-    store = RedisFeedbackStore(redis=client, keys=keys, retention_seconds=60, wait_for_disk=True)
+    store = RedisFeedbackStore(
+        redis=client, keys=keys, transient_suppression_seconds=604_800, retention_seconds=60, wait_for_disk=True
+    )
     await store.apply([effects("Bounce", ADA, feedbackId="fb-1", **PERMANENT)])
     own_valkey.kill()
     await client.aclose()
@@ -326,7 +328,9 @@ async def test_with_wait_for_disk_effects_are_on_disk_when_apply_returns(own_val
 
 
 async def test_without_an_append_only_file_wait_for_disk_refuses(redis, keys, effects):
-    store = RedisFeedbackStore(redis=redis, keys=keys, retention_seconds=60, wait_for_disk=True)
+    store = RedisFeedbackStore(
+        redis=redis, keys=keys, transient_suppression_seconds=604_800, retention_seconds=60, wait_for_disk=True
+    )
     await redis.config_set("appendonly", "no")
     try:
         with pytest.raises(FeedbackStoreError):
@@ -337,7 +341,10 @@ async def test_without_an_append_only_file_wait_for_disk_refuses(redis, keys, ef
 
 async def test_consumers_that_apply_the_same_event_at_once_count_it_once(redis_url, redis, keys, effects):
     clients = [Redis.from_url(redis_url) for _ in range(8)]
-    stores = [RedisFeedbackStore(redis=client, keys=keys, retention_seconds=60) for client in clients]
+    stores = [
+        RedisFeedbackStore(redis=client, keys=keys, transient_suppression_seconds=604_800, retention_seconds=60)
+        for client in clients
+    ]
     bounces = [effects("Bounce", f"u{n}@example.net", feedbackId=f"fb-{n}", **PERMANENT) for n in range(20)]
     applications = await asyncio.gather(*(store.apply(bounces) for store in stores))
     firsts = [sum(one.first for one in application.applied) for application in applications]

@@ -92,7 +92,7 @@ def state_after(url, batches, state):
 
 async def apply_all(url, batches):
     client = Redis.from_url(url)
-    store = RedisFeedbackStore(redis=client, keys=KEYS, retention_seconds=3600)
+    store = RedisFeedbackStore(redis=client, keys=KEYS, transient_suppression_seconds=604_800, retention_seconds=3600)
     for batch in batches:
         await store.apply(batch)
     await client.aclose()

@@ -38,7 +38,7 @@ async def test_what_ses_reports_of_a_send_is_applied(
                 EmailTags=[{"Name": "job_id", "Value": mailbox}, {"Name": "attempt", "Value": "1"}],
             )
     async with open_feedback_queue(get_session(), queue=stack.queue_url, polls=2, wait_seconds=1) as queue:
-        store = RedisFeedbackStore(redis=redis, keys=keys, retention_seconds=60)
+        store = RedisFeedbackStore(redis=redis, keys=keys, transient_suppression_seconds=604_800, retention_seconds=60)
         consumer = FeedbackConsumer(store=store, queue=queue, metrics=metrics, polls=2, topic_arn=stack.topic_arn)
         running = asyncio.create_task(consumer.run())
 

@@ -24,11 +24,6 @@ if TYPE_CHECKING:
 #: 14 days at most (https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SetQueueAttributes.html).
 EVENT_MEMORY_SECONDS: Final = 14 * 24 * 3600
 
-#: How long five transient bounces in a row keep an address from being written to. A week is longer than a full mailbox
-#: on holiday or a server under repair usually lasts, and short enough for a mailbox that comes back to miss one weekly
-#: newsletter at most.
-TRANSIENT_SUPPRESSION_SECONDS: Final = 7 * 24 * 3600
-
 #: Transient bounces in a row, without a delivery, that suppress for a while.
 SOFT_BOUNCES_IN_A_ROW: Final = 5
 
@@ -62,7 +57,7 @@ class RedisFeedbackStore:
         keys: Keys,
         retention_seconds: int,
         wait_for_disk: bool = False,
-        transient_suppression_seconds: int = TRANSIENT_SUPPRESSION_SECONDS,
+        transient_suppression_seconds: int,
     ) -> None:
         self._redis = redis
         self._keys = keys

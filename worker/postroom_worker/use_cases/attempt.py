@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final, assert_never
 from redis.exceptions import RedisError
 
 from postroom_worker.logs import get_logger
+from postroom_worker.policy.feedback_effects import SIMULATOR_DOMAIN
 from postroom_worker.policy.retries import GATE_SECONDS, AskFeedback, Done, GiveUp, NextStep, Park, Refuse, next_step
 from postroom_worker.policy.ses_answers import Meaning
 from postroom_worker.ports import Begun, Kind, Settlement, Verdict
@@ -170,7 +171,11 @@ class Attempts:
                     attempt=attempt,
                     kind=Kind.SENT,
                     ses_message_id=ses_message_id,
-                    recipients=len(held.addresses) - len(begun.left_out),
+                    # Counted as AWS counts: the mailbox simulator is no part of an account's reputation.
+                    recipients=sum(
+                        place not in begun.left_out and not address.endswith(SIMULATOR_DOMAIN)
+                        for place, address in enumerate(held.addresses)
+                    ),
                 )
             case Refuse(reason):
                 return Settlement(

@@ -19,6 +19,7 @@ from postroom_worker.policy.send_slots import Run, SlotsInHand
 from postroom_worker.policy.underway import Underway
 from postroom_worker.policy.waiting_room import Waiting, WaitingRoom
 from postroom_worker.ports import BeginRequest, Verdict
+from postroom_worker.use_cases.ending import end_tasks
 from postroom_worker.use_cases.held_job import HeldJob
 
 if TYPE_CHECKING:
@@ -149,9 +150,7 @@ class Sender:
         if self._sends and timeout_seconds > 0:
             await asyncio.wait(set(self._sends), timeout=timeout_seconds)
         interrupted = list(self._sends.items())
-        for task, _ in interrupted:
-            task.cancel()
-        await asyncio.gather(*(task for task, _ in interrupted), return_exceptions=True)
+        await end_tasks(*(task for task, _ in interrupted))
         try:
             async with asyncio.timeout(INTERRUPTED_SECONDS):
                 await asyncio.gather(*(self._interrupted(held) for _, held in interrupted))

@@ -9,7 +9,7 @@
 -- then for each job: its ledger record
 -- ARGV[1] number of jobs   ARGV[2] retention in seconds   ARGV[3] prefix of the reputation buckets
 -- then for each job: job id, lane, kind, attempt, lease, and four arguments of its kind:
---   sent       SES message ID, recipients, '', ''
+--   sent       SES message ID, recipients as AWS counts them for the reputation, '', ''
 --   refused    reason, '', '', ''
 --   parked     reason, delay in ms, '1' if it counts as a failure, '<queue> <message>'
 --   uncertain  reason, delay in ms, '', '<queue> <message>'
@@ -24,7 +24,7 @@ local now = now_seconds * 1000 + math.floor(tonumber(time[2]) / 1000)
 local jobs, retention_seconds, reputation = tonumber(ARGV[1]), tonumber(ARGV[2]), ARGV[3]
 local minute = reputation .. 'minute:' .. math.floor(now_seconds / 60)
 local hour = reputation .. 'hour:' .. math.floor(now_seconds / 3600)
-local sent_recipients = 0
+local sent_recipients, any_sent = 0, false
 local replies = {}
 
 local function unpark(job_id)
@@ -65,7 +65,7 @@ for job = 1, jobs do
         redis.call('HDEL', record, 'due_ms', 'reason')
         redis.call('EXPIRE', record, retention_seconds)
         sent_recipients = sent_recipients + tonumber(second)
-        applied, state = true, 'sent'
+        applied, state, any_sent = true, 'sent', true
       end
     elseif kind == 'uncertain' then
       -- Also for a job that another worker began and has not settled: whoever finds it says so.
@@ -126,8 +126,10 @@ for job = 1, jobs do
   replies[job] = {applied and 1 or 0, state, safe and 1 or 0}
 end
 
-if sent_recipients > 0 then
+if any_sent then
   redis.call('DEL', KEYS[6]) -- SES accepts again
+end
+if sent_recipients > 0 then
   redis.call('HINCRBY', minute, 'sent', sent_recipients)
   redis.call('EXPIRE', minute, 7200)
   redis.call('HINCRBY', hour, 'sent', sent_recipients)
