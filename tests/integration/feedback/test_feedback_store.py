@@ -11,10 +11,10 @@ from postroom.lanes import Lane
 from postroom_worker.adapters.feedback_store import (
     MAX_RECIPIENTS_PER_CALL,
     SOFT_BOUNCES_IN_A_ROW,
-    TRANSIENT_SUPPRESSION_SECONDS,
     RedisFeedbackStore,
 )
 from postroom_worker.feedback_ports import FeedbackStoreError
+from postroom_worker.settings import TRANSIENT_SUPPRESSION_SECONDS
 
 DAY_SECONDS = 24 * 3600
 ADA = "ada@example.net"
