@@ -6,13 +6,18 @@ A test that cannot have its process is skipped with the reason, and fails instea
 import os
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from pathlib import Path
 
 import pytest
+from hypothesis.configuration import set_hypothesis_home_dir
 
 from postroom_local.errors import ProgramMissingError
 from postroom_local.ports import free_port
 from postroom_local.stack import LocalStack
 from postroom_local.valkey import Valkey, server_path
+
+# The virtual environment is the only thing that a run leaves behind.
+set_hypothesis_home_dir(Path(__file__).parents[1] / ".venv" / "cache" / "hypothesis")
 
 
 @pytest.fixture(scope="session", autouse=True)
