@@ -28,6 +28,10 @@ class PortTakenError(Exception):
     """The port for metrics belongs to another process; the text names the remedy."""
 
 
+class MetricsFileError(Exception):
+    """The file for Prometheus cannot be written; the text names the remedy."""
+
+
 class _Server(ThreadingMixIn, WSGIServer):
     daemon_threads = True
 
@@ -42,7 +46,7 @@ class MetricsEndpoint:
 
     `health` returns the age of each sign of life in seconds, and whether all are young enough; unhealthy is status 503.
     With `file`, writes it for Prometheus's ``file_sd_configs``: a JSON file, or a directory to put one in; the file goes
-    when the endpoint does. Raises PortTakenError.
+    when the endpoint does. Raises PortTakenError and MetricsFileError.
     """
 
     def __init__(
@@ -66,16 +70,26 @@ class MetricsEndpoint:
         self._thread = threading.Thread(target=self._server.serve_forever, name="postroom-metrics", daemon=True)
         self._thread.start()
         self.port: int = self._server.server_port
-        self._file = None if file is None else _write(Path(file), port=self.port, name=name)
+        try:
+            self._file = None if file is None else _write(Path(file), port=self.port, name=name)
+        except OSError as error:
+            self._stop()
+            message = (
+                f"POSTROOM_METRICS_FILE cannot be written ({error.strerror}): name a file in a directory that exists"
+            )
+            raise MetricsFileError(message) from error
         log.info("metrics_served", host=host, port=self.port)
 
     def close(self) -> None:
         """Stop serving and remove the file."""
+        self._stop()
+        if self._file is not None:
+            self._file.unlink(missing_ok=True)
+
+    def _stop(self) -> None:
         self._server.shutdown()
         self._server.server_close()
         self._thread.join()
-        if self._file is not None:
-            self._file.unlink(missing_ok=True)
 
 
 def _application(

@@ -88,15 +88,18 @@ class Settings(BaseSettings):
     durability: Durability = Field(default=Durability.EVERYSEC, description="everysec or fsync")
     visibility_timeout_seconds: float = Field(
         default=60.0,
+        allow_inf_nan=False,
         ge=2,
         description="after this long without a heartbeat a worker's jobs go to another",
     )
     uncertain_after_seconds: float = Field(
         default=30.0,
+        allow_inf_nan=False,
         description="how long a send may stay without an answer before its fate is asked of feedback; more than connect and read timeout",
     )
     feedback_grace_seconds: float = Field(
         default=90.0,
+        allow_inf_nan=False,
         gt=0,
         description="SES's events may take this long to the queue, and a message this long out of sight in a consumer that died",
     )
@@ -111,10 +114,11 @@ class Settings(BaseSettings):
         description="how long a job can still be looked up after its outcome; bounces may come 14 hours after the send",
     )
     shutdown_timeout_seconds: float = Field(
-        default=15.0, ge=0, description="how long SIGTERM lets running sends finish"
+        default=15.0, ge=0, description="how long SIGTERM lets running sends finish", allow_inf_nan=False
     )
     stuck_after_seconds: float = Field(
         default=30.0,
+        allow_inf_nan=False,
         ge=5,
         description="a worker whose parts give no sign of life for so long ends itself, with status 70, for its supervisor",
     )

@@ -10,11 +10,14 @@ from botocore.exceptions import (
     BotoCoreError,
     ClientError,
     ConnectTimeoutError,
+    CredentialRetrievalError,
     EndpointConnectionError,
     NoCredentialsError,
     PartialCredentialsError,
     ProxyConnectionError,
     SSLError,
+    SSOError,
+    TokenRetrievalError,
 )
 
 from postroom_worker.adapters.aws import USER_AGENT
@@ -37,8 +40,15 @@ if TYPE_CHECKING:
 #: The character set named beside every text. SES encodes for the wire itself.
 CHARSET: Final = "UTF-8"
 
-#: Failures before anything of the request was written.
-_NOT_WRITTEN: Final = (ConnectTimeoutError, ProxyConnectionError, SSLError)
+#: Failures before anything of the request was written; without fresh credentials it cannot even be signed.
+_NOT_WRITTEN: Final = (
+    ConnectTimeoutError,
+    CredentialRetrievalError,
+    ProxyConnectionError,
+    SSLError,
+    SSOError,
+    TokenRetrievalError,
+)
 
 
 def ses_client(session: AioSession, *, connections: int) -> AbstractAsyncContextManager[SESV2Client]:
@@ -87,7 +97,8 @@ class SesV2:
             return _error_answer(error)
         except BotoCoreError as error:
             return _failure(error)
-        return accepted(answer["MessageId"])
+        # A proxy in between may answer 200 with a page of its own.
+        return accepted(answer["MessageId"]) if "MessageId" in answer else answer_lost("NoMessageId")
 
     async def send_quota(self) -> SendQuota:
         """Read the account's quota; raises `SesUnavailableError`."""

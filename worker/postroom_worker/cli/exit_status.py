@@ -23,6 +23,7 @@ MEANINGS: Final = {
     "postroom.errors.RetryableError": ExitStatus.UNREACHABLE,
     "postroom_worker.composition.InvalidSettingsError": ExitStatus.WRONG_USE,
     "postroom_worker.feedback_ports.FeedbackQueueError": ExitStatus.UNREACHABLE,
+    "postroom_worker.metrics_endpoint.MetricsFileError": ExitStatus.WRONG_USE,
     "postroom_worker.metrics_endpoint.PortTakenError": ExitStatus.WRONG_USE,
     "postroom_worker.ports.SesUnavailableError": ExitStatus.UNREACHABLE,
     "postroom_worker.worker_process.CannotStartError": ExitStatus.WRONG_USE,

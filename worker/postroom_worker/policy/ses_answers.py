@@ -107,6 +107,8 @@ _TABLE: Final = (
     ),
     _Row("ExpiredTokenException", "", Meaning.MISCONFIGURED, "the credentials have expired"),
     _Row("IncompleteSignature", "", Meaning.MISCONFIGURED, "the request was not signed as AWS expects"),
+    _Row("MissingAuthenticationTokenException", "", Meaning.MISCONFIGURED, "there are no valid AWS credentials"),
+    _Row("OptInRequired", "", Meaning.MISCONFIGURED, "the AWS account has not enabled SES in this region"),
     _Row("MissingAuthenticationToken", "", Meaning.MISCONFIGURED, "there are no valid AWS credentials"),
     _Row("NotAuthorized", "", Meaning.SENDER_MISCONFIGURED, "the credentials may not send"),
     _Row("RequestExpired", "", Meaning.MISCONFIGURED, "the request was signed by a clock that is wrong by minutes"),

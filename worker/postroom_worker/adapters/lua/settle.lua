@@ -26,6 +26,8 @@ local minute = reputation .. 'minute:' .. math.floor(now_seconds / 60)
 local hour = reputation .. 'hour:' .. math.floor(now_seconds / 3600)
 local sent_recipients, any_sent = 0, false
 local replies = {}
+-- What a settlement leads to, for one that is repeated: applied, unless news has come since.
+local STATE_OF = {sent = 'sent', refused = 'refused', parked = 'parked', uncertain = 'uncertain', dead = 'dead_lettered', released = 'queued'}
 
 local function unpark(job_id)
   redis.call('ZREM', KEYS[1], job_id)
@@ -50,13 +52,14 @@ for job = 1, jobs do
   local first, second, third, message = ARGV[arg + 5], ARGV[arg + 6], ARGV[arg + 7], ARGV[arg + 8]
   local known = redis.call('HMGET', record, 'state', 'attempt', 'lease', 'settled_by')
   local state, known_attempt = known[1] or '', tonumber(known[2] or '0')
-  local settler = lease .. '/' .. attempt
+  local settler = kind .. '/' .. lease .. '/' .. attempt
   local open = state == '' or state == 'queued' or state == 'parked' or state == 'begun' or state == 'uncertain'
   local ours = state == 'begun' and known_attempt == attempt and known[3] == lease
   -- Nobody has begun it since: it waits, or Redis lost its last second and with it what we began.
   local free = state == '' or state == 'queued'
-  local applied = known[4] == settler
-  if not applied then
+  local repeated = known[4] == settler
+  local applied = repeated and state == STATE_OF[kind]
+  if not repeated then
     if kind == 'sent' then
       -- SES's yes is a fact, whoever holds the job by now, as long as no later attempt has begun.
       if open and known_attempt <= attempt then
@@ -69,7 +72,7 @@ for job = 1, jobs do
       end
     elseif kind == 'uncertain' then
       -- Also for a job that another worker began and has not settled: whoever finds it says so.
-      if ((state == 'begun' or state == 'uncertain') and known_attempt == attempt) or (free and known_attempt <= attempt) then
+      if ((state == 'begun' or state == 'uncertain') and known_attempt == attempt) or (free and known_attempt < attempt) then
         redis.call('HSET', record, 'state', 'uncertain', 'lane', lane, 'attempt', attempt, 'reason', first,
           'due_ms', now + tonumber(second))
         redis.call('HSETNX', record, 'begun_ms', now)
