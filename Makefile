@@ -29,7 +29,7 @@ format: $(VENV)/.dev  ## format and mend what can be mended
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-bench: $(VENV)/.local  ## measured claims, as ratios within one run
+bench: $(VENV)/.dev  ## measured claims, as ratios within one run
 	$(BIN)/postroom bench quota
 
 # One joint lock of `worker` and `local` (ministack pins botocore), one of `worker` alone, one of a producer alone.

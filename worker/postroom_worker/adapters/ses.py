@@ -98,7 +98,10 @@ class SesV2:
         except BotoCoreError as error:
             return _failure(error)
         # A proxy in between may answer 200 with a page of its own.
-        return accepted(answer["MessageId"]) if "MessageId" in answer else answer_lost("NoMessageId")
+        try:
+            return accepted(answer["MessageId"])
+        except KeyError:
+            return answer_lost("NoMessageId")
 
     async def send_quota(self) -> SendQuota:
         """Read the account's quota; raises `SesUnavailableError`."""
