@@ -2,7 +2,6 @@
 
 import os
 import shutil
-import sys
 import tempfile
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -13,6 +12,7 @@ from typing import Literal, Self
 from postroom_local.metrics_reading import MetricsUnreachableError, Readings, port_in, read_metrics
 from postroom_local.ports import LOOPBACK
 from postroom_local.process import ChildProcess
+from postroom_local.python_program import python_command
 
 #: The two commands that run for long.
 Role = Literal["worker", "feedback"]
@@ -30,7 +30,7 @@ class Service:
         self._metrics_file = directory / f"{name}.json"
         self.process = ChildProcess(
             name,
-            [sys.executable, "-m", "postroom_worker.cli", role],
+            python_command("-m", "postroom_worker.cli", role),
             environment={
                 **environment,
                 "POSTROOM_METRICS_HOST": LOOPBACK,

@@ -14,12 +14,14 @@ class Pace:
 
     `seconds` lie between the first and the last. `share` is the part of the allowed rate that was used in between; None
     for fewer than two emails, or none in time. `worst_second_recipients` is the most that any second took.
+    `ahead_seconds` is by how much an email came before its time at worst, if every recipient takes its part of a second.
     """
 
     recipients: int
     seconds: float
     share: float | None
     worst_second_recipients: int
+    ahead_seconds: float
 
 
 def pace_of(sends: Sequence[tuple[float, int]], *, max_send_rate: float) -> Pace:
@@ -35,20 +37,30 @@ def pace_of(sends: Sequence[tuple[float, int]], *, max_send_rate: float) -> Pace
         seconds=seconds,
         share=(recipients - sends[-1][1]) / (max_send_rate * seconds) if seconds > 0 else None,
         worst_second_recipients=worst_window_recipients(sends),
+        ahead_seconds=_ahead_seconds(sends, max_send_rate=max_send_rate),
     )
 
 
-def worst_window_recipients(sends: Sequence[tuple[float, int]], window_seconds: float = RATE_WINDOW_SECONDS) -> int:
-    """Return the most recipients of any half-open window of this length; `sends` as in `pace_of`.
+def worst_window_recipients(sends: Sequence[tuple[float, int]]) -> int:
+    """Return the most recipients of any half-open window of one second; `sends` as in `pace_of`.
 
-    Two sends exactly one window apart share none.
+    Two sends exactly one second apart share none.
     """
     window: deque[tuple[float, int]] = deque()
     inside = worst = 0
     for at, recipients in sends:
-        while window and at - window[0][0] >= window_seconds:
+        while window and at - window[0][0] >= RATE_WINDOW_SECONDS:
             inside -= window.popleft()[1]
         window.append((at, recipients))
         inside += recipients
         worst = max(worst, inside)
     return worst
+
+
+def _ahead_seconds(sends: Sequence[tuple[float, int]], *, max_send_rate: float) -> float:
+    ahead = 0.0
+    due_at = sends[0][0] if sends else 0.0
+    for at, recipients in sends:
+        ahead = max(ahead, due_at - at)
+        due_at = max(due_at, at) + recipients / max_send_rate
+    return ahead

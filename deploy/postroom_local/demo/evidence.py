@@ -38,14 +38,9 @@ class Act:
     accepted: tuple[Accepted, ...]
 
     @property
-    def sends(self) -> list[tuple[float, int]]:
-        """When SES accepted for how many recipients, in order of time."""
-        return [(each.at, each.recipients) for each in self.accepted]
-
-    @property
     def pace(self) -> Pace:
         """How fast SES accepted."""
-        return pace_of(self.sends, max_send_rate=self.max_send_rate)
+        return pace_of([(each.at, each.recipients) for each in self.accepted], max_send_rate=self.max_send_rate)
 
     @property
     def states(self) -> Counter[str]:
@@ -67,12 +62,14 @@ class Feedback:
 class Evidence:
     """Everything. `second_time` are the letters to those who bounced or complained before.
 
-    `suppressed` are the addresses on the suppression list, `ended` the processes that ended before they were told to.
+    `counted` are the jobs by outcome that the metrics endpoints report of the second act and the second letters,
+    `suppressed` the addresses on the suppression list, `ended` the processes that ended before they were told to.
     """
 
     sandbox: Act
     production: Act
     second_time: Act
+    counted: Mapping[str, int]
     refusals: tuple[Refusal, ...]
     suppressed: frozenset[str]
     feedback: Feedback

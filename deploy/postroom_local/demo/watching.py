@@ -39,31 +39,40 @@ class Progress:
         """Jobs with an outcome."""
         return sum(self.outcomes.values())
 
+    def since(self, earlier: "Progress") -> "Progress":
+        """What came since then."""
+        return Progress(
+            {name: count - earlier.outcomes.get(name, 0) for name, count in self.outcomes.items()},
+            self.bounced - earlier.bounced,
+            self.complained - earlier.complained,
+        )
 
-def watch_outcomes(fleet: Fleet, jobs: int, *, tell: Callable[[Progress], None]) -> None:
-    """Return when the workers have counted an outcome for every job, a process has ended, or at a stall."""
+
+def watch_outcomes(fleet: Fleet, jobs: int, *, since: Progress, tell: Callable[[Progress], None]) -> Mapping[str, int]:
+    """Return the outcomes counted `since` then, when there is one for every job, a process has ended, or at a stall."""
     ended, moved_at = -1, time.monotonic()
-    while not fleet.ended():
-        progress = progress_of(fleet)
+    while True:
+        progress = progress_of(fleet).since(since)
         tell(progress)
-        if progress.ended >= jobs:
-            return
         if progress.ended > ended:
             ended, moved_at = progress.ended, time.monotonic()
-        elif time.monotonic() - moved_at > STALL_SECONDS:
-            return
+        if progress.ended >= jobs or time.monotonic() - moved_at > STALL_SECONDS or fleet.ended():
+            return progress.outcomes
         time.sleep(_METRICS_EVERY_SECONDS)
 
 
 def progress_of(fleet: Fleet) -> Progress:
-    """Add up what the processes report now. Raises `MetricsUnreachableError`."""
+    """Add up what the processes that run report now. Raises `MetricsUnreachableError`."""
     outcomes: dict[str, int] = {}
-    for worker in fleet.workers:
-        for outcome, count in worker.metrics().values("postroom_jobs_total", by="outcome").items():
-            outcomes[outcome] = outcomes.get(outcome, 0) + round(count)
     bounced = complained = 0
-    for consumer in fleet.consumers:
-        readings = consumer.metrics()
+    # Consumers count outcomes, too: of a job whose Send event comes before the worker has recorded SES's answer.
+    ended = fleet.ended()
+    for service in fleet.workers + fleet.consumers:
+        if service in ended:
+            continue
+        readings = service.metrics()
+        for outcome, count in readings.values("postroom_jobs_total", by="outcome").items():
+            outcomes[outcome] = outcomes.get(outcome, 0) + round(count)
         bounced += round(readings.total("postroom_bounces_total"))
         complained += round(readings.total("postroom_complaints_total"))
     return Progress(outcomes, bounced, complained)
