@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import TracebackType
-from typing import Literal, Self
+from typing import Final, Literal, Self
 
 from postroom_local.metrics_reading import MetricsUnreachableError, Readings, port_in, read_metrics
 from postroom_local.ports import LOOPBACK
@@ -16,6 +16,9 @@ from postroom_local.python_program import python_command
 
 #: The two commands that run for long.
 Role = Literal["worker", "feedback"]
+
+#: A worker lets sends under way finish for 15 s (`POSTROOM_SHUTDOWN_TIMEOUT_SECONDS`) and then closes what it holds.
+STOP_TIMEOUT_SECONDS: Final = 20.0
 
 #: Set once a process has gone around its loop: a worker that has it can send, a consumer has polled.
 _PROGRESS = "postroom_worker_last_progress_timestamp_seconds"
@@ -126,5 +129,5 @@ def _stop(services: Sequence[Service]) -> None:
         return
     # At once: each lets what it sends finish first.
     with ThreadPoolExecutor(max_workers=len(services)) as pool:
-        for _ in pool.map(lambda service: service.process.stop(), services):
+        for _ in pool.map(lambda service: service.process.stop(timeout_seconds=STOP_TIMEOUT_SECONDS), services):
             pass

@@ -83,7 +83,7 @@ class ChildProcess:
                 raise ProcessStartError(f"{self.name} was not ready after {timeout_seconds} s:\n{self.log_tail()}")
             time.sleep(_READY_POLL_SECONDS)
 
-    def stop(self) -> None:
+    def stop(self, *, timeout_seconds: float = STOP_TIMEOUT_SECONDS) -> None:
         """End it, gently at first. A process that was never started or has ended is stopped already."""
         if self._process is None:
             return
@@ -92,7 +92,7 @@ class ChildProcess:
             self.resume()
             self._process.terminate()
         try:
-            self._process.wait(STOP_TIMEOUT_SECONDS)
+            self._process.wait(timeout_seconds)
         except subprocess.TimeoutExpired:
             self.kill()
 
