@@ -117,6 +117,26 @@ class Keys:
         return f"{self._prefix}quota:refresh"
 
     @property
+    def quota_reading(self) -> str:
+        """String with expiry: held by the one worker that is asking SES right now."""
+        return f"{self._prefix}quota:reading"
+
+    @property
+    def quota_day(self) -> str:
+        """Hash: recipients sent in the rolling 24 hours, by bucket, and their total (`lua/day.lua` of the worker)."""
+        return f"{self._prefix}quota:day"
+
+    @property
+    def lane_credits(self) -> str:
+        """Hash: recipients that a waiting lane may send before a better one, as its share of the rate."""
+        return f"{self._prefix}lane_credits"
+
+    @property
+    def verified_identities(self) -> str:
+        """Set of addresses and domains that the sandbox lets us send to; absent in production."""
+        return f"{self._prefix}verified_identities"
+
+    @property
     def send_slots(self) -> str:
         """Integer: the time of the next free send slot, in microseconds since the epoch (GCRA's TAT)."""
         return f"{self._prefix}send_slots"
@@ -157,6 +177,11 @@ class Keys:
     def feedback_progress(self) -> str:
         """Hash: how far feedback has come (``empty_at_ms``, ``polled_at_ms``, ``last_event_at_ms``)."""
         return f"{self._prefix}feedback:progress"
+
+    @property
+    def disk_mark(self) -> str:
+        """Empty string, written by producers behind each change whose way to the disk they wait for."""
+        return f"{self._prefix}disk_mark"
 
     @property
     def unacked(self) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import time
 import uuid
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 from pydantic import ValidationError
 
 from postroom.connection import translated
+from postroom.durability import Durability
 from postroom.keys import Keys
 from postroom_worker.adapters.aws import aws_session
 from postroom_worker.adapters.feedback_store import RedisFeedbackStore
@@ -26,7 +28,7 @@ from postroom_worker.feedback_consumer import POLLS, FeedbackConsumer
 from postroom_worker.logs import configure_logs, get_logger
 from postroom_worker.metrics import Metrics
 from postroom_worker.metrics_endpoint import MetricsEndpoint
-from postroom_worker.settings import Durability, Settings
+from postroom_worker.settings import Settings
 from postroom_worker.tasks import create_app
 from postroom_worker.worker_process import CannotStartError, WorkerProcess
 
@@ -189,7 +191,9 @@ async def read_fleet_quota(settings: Settings) -> FleetQuota | None:
             stored = await RedisQuotaStore(redis, Keys(settings.namespace)).load()
     finally:
         await redis.aclose()
-    return None if stored is None else FleetQuota(*stored)
+    if stored is None:
+        return None
+    return FleetQuota(stored.quota, stored.working, time.time() - stored.age_seconds)
 
 
 def _line(location: tuple[int | str, ...], message: str) -> str:

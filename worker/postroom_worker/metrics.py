@@ -54,6 +54,17 @@ class Metrics:
             "Recipients in the last 24 hours, as SES counts them.",
             registry=registry,
         )
+        self.account_healthy = Gauge(
+            "postroom_account_healthy",
+            "1 while SES says that the account may send and is under no review (GetAccount).",
+            registry=registry,
+        )
+        self.send_rate_share = Gauge(
+            "postroom_send_rate_share",
+            "Share of the full rate after the last throttle answer; it climbs back from there.",
+            registry=registry,
+        )
+        self.send_rate_share.set(1)
         self.sending_stopped = Gauge(
             "postroom_sending_stopped",
             "1 while SES accepts nothing and the fleet holds back, by why.",

@@ -25,6 +25,8 @@ class Verdict(StrEnum):
     EXPIRED = "expired"
     SUPPRESSED = "suppressed"
     PAUSED = "paused"
+    DAY_CLOSED = "day_closed"
+    UNVERIFIED = "unverified"
     UNSETTLED = "unsettled"
     UNRESOLVED = "unresolved"
     HOLD = "hold"
@@ -118,7 +120,9 @@ class Claim:
 
     `slots` follow each other `interval_seconds` apart, the first in `first_seconds`. `wait_seconds` is the time until
     asking again makes sense where no slot was free; `more` tells whether jobs may be waiting that slots or room were
-    missing for; `recipients` is what the jobs cost together. `rate_known` is False as long as nobody has read the quota from SES: then nobody may send.
+    missing for; `recipients` is what the jobs cost together. `rate_known` is False as long as nobody has read the quota
+    from SES: then nobody may send. `closed` lanes are paused, or their day is used up: then some of it may free in
+    `closed_seconds`.
     """
 
     slots: int
@@ -130,6 +134,8 @@ class Claim:
     recipients: int
     messages: tuple[Message, ...]
     rate_known: bool = True
+    closed: frozenset[Lane] = frozenset()
+    closed_seconds: float = 0.0
 
 
 class Claims(Protocol):
@@ -172,24 +178,48 @@ class Ses(Protocol):
         """Make one attempt on the wire; never raises for what SES or the network does."""
 
     async def send_quota(self) -> SendQuota:
-        """Read the account's quota; raises `SesUnavailable`."""
+        """Read the account's quota; raises `SesUnavailableError`."""
+
+    async def verified_identities(self) -> list[str]:
+        """Return the addresses and domains that are verified, in canonical form; raises `SesUnavailableError`."""
 
 
 class SesUnavailableError(Exception):
     """SES could not be asked; the text says why, without personal data."""
 
 
+@dataclass(frozen=True, slots=True)
+class QuotaReading:
+    """What SES said, what the fleet works with since, and how long ago that was read."""
+
+    quota: SendQuota
+    working: WorkingQuota
+    age_seconds: float
+
+
 class QuotaStore(Protocol):
-    """Where the fleet keeps the quota."""
+    """Where the fleet keeps the quota. All methods raise `redis.exceptions.RedisError` where Redis is out of reach."""
 
     async def may_refresh(self, *, every_seconds: float) -> bool:
-        """Tell whether this worker is the one to ask SES now."""
+        """Tell whether this worker is the one to ask SES now: the first since `every_seconds`."""
 
-    async def store(self, quota: SendQuota, working: WorkingQuota) -> None:
-        """Keep what SES said and what the fleet works with."""
+    async def may_read(self) -> bool:
+        """Tell whether this worker is the one to ask SES, of several that start together."""
 
-    async def working_rate(self) -> float | None:
-        """Return the working rate in recipients a second; None while unknown."""
+    async def load(self) -> QuotaReading | None:
+        """Return what is kept; None while nobody has read it."""
+
+    async def sent_by_us(self, *, until_ago_seconds: float) -> float:
+        """Return how many recipients the fleet sent in the window that ended so long ago."""
+
+    async def store_identities(self, identities: Sequence[str] | None) -> None:
+        """Keep the verified identities that the sandbox sends to; None outside it, or where they cannot be read."""
+
+    async def slow_down(self) -> float | None:
+        """Lower the working rate after a throttle answer; return its share of the full one, None if it just was."""
+
+    async def store(self, quota: SendQuota, working: WorkingQuota, *, others: float) -> None:
+        """Keep what SES said and what the fleet works with; `others` is what other senders of the account sent."""
 
 
 class SendingGate(Protocol):

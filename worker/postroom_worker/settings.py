@@ -11,11 +11,12 @@ from typing import Annotated, Final, Self
 from pydantic import Field, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-from postroom.connection import checked_url
+from postroom.durability import Durability
 from postroom.errors import PostroomError
 from postroom.keys import NAMESPACE_PATTERN
 from postroom.lanes import Lane
-from postroom_worker.policy.quota import QuotaProfile
+from postroom.redis_url import redis_address
+from postroom_worker.policy.quota import SEND_RATE_MARGIN, QuotaProfile
 
 #: Time to open a connection to SES. TCP and TLS to a region take well under a second; beyond three nobody answers.
 SES_CONNECT_TIMEOUT_SECONDS: Final = 3.0
@@ -29,13 +30,6 @@ SES_READ_TIMEOUT_SECONDS: Final = 10.0
 #: on holiday or a server under repair usually lasts, and short enough for a mailbox that comes back to miss one weekly
 #: newsletter at most.
 TRANSIENT_SUPPRESSION_SECONDS: Final = 7 * 24 * 3600
-
-
-class Durability(StrEnum):
-    """What Redis must have done before something counts as kept."""
-
-    EVERYSEC = "everysec"  # in memory, on disk within about a second
-    FSYNC = "fsync"  # on disk
 
 
 class LogFormat(StrEnum):
@@ -54,7 +48,8 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="POSTROOM_", frozen=True, extra="ignore", env_ignore_empty=True)
 
     redis_url: str = Field(
-        default="redis://localhost:6379/0", description="broker and memory in one: redis:// or rediss://"
+        default="redis://localhost:6379/0",
+        description="broker and memory in one: redis://, rediss://, unix:// or sentinel://host,host/service-name",
     )
     namespace: str = Field(
         default="postroom", pattern=f"^{NAMESPACE_PATTERN.pattern}$", description="prefix of all keys and queues"
@@ -75,6 +70,35 @@ class Settings(BaseSettings):
     )
     max_24_hour_send: int | None = Field(
         default=None, gt=0, description="recipients in 24 hours, to stay below what SES allows"
+    )
+    send_rate_margin: float = Field(
+        default=SEND_RATE_MARGIN,
+        ge=0,
+        lt=1,
+        description="share of the send rate left unused: with less, network jitter makes SES refuse now and then",
+    )
+    quota_lag_seconds: float = Field(
+        default=300.0,
+        ge=0,
+        le=7200,
+        allow_inf_nan=False,
+        description="how far SES's count of 24 hours may be behind; what it says beyond ours then, other senders sent",
+    )
+    quota_refresh_seconds: float = Field(
+        default=60.0, ge=1, allow_inf_nan=False, description="how often one worker of the fleet asks SES for the quota"
+    )
+    quota_window_seconds: float = Field(
+        default=86_400.0, ge=14.4, le=86_400, description="length of the rolling day; shorter only to rehearse one"
+    )
+    day_reserve_critical: float = Field(default=0.05, ge=0, lt=1, description="share of the day kept for critical")
+    day_reserve_transactional: float = Field(
+        default=0.10, ge=0, lt=1, description="further share of the day kept for transactional"
+    )
+    rate_share_transactional: float = Field(
+        default=0.20, ge=0, lt=1, description="share of the rate that transactional gets while it waits"
+    )
+    rate_share_bulk: float = Field(
+        default=0.05, ge=0, lt=1, description="share of the rate that bulk gets while it waits"
     )
     concurrency: int = Field(
         default=200,
@@ -138,7 +162,7 @@ class Settings(BaseSettings):
     @classmethod
     def _redis_only(cls, url: str) -> str:
         try:
-            checked_url(url)
+            redis_address(url)
         except PostroomError as error:
             raise ValueError(str(error)) from error
         return url

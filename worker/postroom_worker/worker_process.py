@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 from redis.exceptions import RedisError
 
+from postroom.durability import Durability
 from postroom.keys import Keys
 from postroom.message import celery_message, origin
 from postroom_worker.adapters.account_binding import UNKNOWN, OtherAccountError, bind_account
@@ -28,9 +29,8 @@ from postroom_worker.adapters.ses import SesV2, ses_client
 from postroom_worker.adapters.sts import aws_account
 from postroom_worker.engine.watchdog import Pulse, Watchdog
 from postroom_worker.logs import get_logger
-from postroom_worker.policy.quota import SLOT_HORIZON_SECONDS, StillInSandboxError
+from postroom_worker.policy.quota import SLOT_HORIZON_SECONDS, LaneShares, StillInSandboxError
 from postroom_worker.ports import SesUnavailableError
-from postroom_worker.settings import Durability
 from postroom_worker.use_cases.attempt import Attempts
 from postroom_worker.use_cases.ending import end_tasks
 from postroom_worker.use_cases.holdings import Holdings
@@ -70,7 +70,6 @@ class WorkerProcess:
         self._origin = origin()
         self._sender: Sender | None = None
         self._holdings: Holdings | None = None
-        self._quota: QuotaRefresh | None = None
         self._stack = AsyncExitStack()
         self._loops: list[asyncio.Task[None]] = []
         self.failure: BaseException | None = None
@@ -140,13 +139,29 @@ class WorkerProcess:
             await self._stack.enter_async_context(ses_client(session, connections=settings.concurrency)),
             configuration_set=self._configuration_set,
         )
-        quota = self._quota = QuotaRefresh(
+        gate = RedisSendingGate(redis, keys)
+        store = RedisQuotaStore(
+            redis,
+            keys,
+            window_seconds=settings.quota_window_seconds,
+            shares=LaneShares(
+                day_reserve_critical=settings.day_reserve_critical,
+                day_reserve_transactional=settings.day_reserve_transactional,
+                share_transactional=settings.rate_share_transactional,
+                share_bulk=settings.rate_share_bulk,
+            ),
+        )
+        quota = QuotaRefresh(
             ses=ses,
-            store=RedisQuotaStore(redis, keys),
+            store=store,
+            gate=gate,
             metrics=self._metrics,
             profile=settings.quota,
             max_send_rate=settings.max_send_rate,
             max_24_hour_send=settings.max_24_hour_send,
+            margin=settings.send_rate_margin,
+            lag_seconds=settings.quota_lag_seconds,
+            every_seconds=settings.quota_refresh_seconds,
         )
         account = await aws_account(session)
         region = session.get_config_variable("region")
@@ -160,7 +175,8 @@ class WorkerProcess:
         )
         attempts = Attempts(
             ses=ses,
-            gate=RedisSendingGate(redis, keys),
+            gate=gate,
+            quota=store,
             settlements=Settlements(ledger, self._metrics),
             metrics=self._metrics,
             message_of=self._message_of,
@@ -205,7 +221,7 @@ class WorkerProcess:
             try:
                 await check_redis(redis, durability=settings.durability)
                 await bind_account(redis, self._keys, account=account, region=region)
-                await quota.read_now()
+                await quota.start()
             except (StillInSandboxError, OtherAccountError, UnfitRedisError) as error:
                 raise CannotStartError(str(error)) from error
             except (RedisError, SesUnavailableError) as error:

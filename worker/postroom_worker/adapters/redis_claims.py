@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any, Final
 
+from postroom.lanes import Lane
 from postroom.message import TASK_NAME
 from postroom_worker.adapters.redis_scripts import RedisScript
 from postroom_worker.ports import Claim, Message
@@ -15,7 +16,6 @@ if TYPE_CHECKING:
     from redis.asyncio import Redis
 
     from postroom.keys import Keys
-    from postroom.lanes import Lane
 
 #: Jobs in one claim: each costs Redis some 30 µs, most of it to parse the message, so a full one holds it for 3 ms.
 CLAIM_JOBS_AT_MOST: Final = 100
@@ -26,6 +26,19 @@ CLAIM_RECIPIENTS_AT_MOST: Final = 1000
 #: kombu keeps a message with a Celery priority in a list of its own. Postroom's producers set none, others may.
 #: (kombu.transport.redis: `priority_steps` and `sep`)
 PRIORITY_SUFFIXES: Final = ("", "\x06\x163", "\x06\x166", "\x06\x169")
+
+#: The answer while nobody has read the quota from SES.
+NO_RATE: Final = Claim(
+    slots=0,
+    first_seconds=0.0,
+    interval_seconds=0.0,
+    wait_seconds=0.0,
+    more=True,
+    dead_lettered=0,
+    recipients=0,
+    messages=(),
+    rate_known=False,
+)
 
 
 class RedisClaims:
@@ -46,7 +59,7 @@ class RedisClaims:
         self._waiting = waiting
         self._keys = keys
         self._horizon_us = round(horizon_seconds * 1_000_000)
-        self._claim = RedisScript(redis, "claim")
+        self._claim = RedisScript(redis, "day", "claim")
         self._lists = [(keys.queue(lane) + suffix, lane) for lane in lanes for suffix in PRIORITY_SUFFIXES]
         self._names = [
             keys.send_slots,
@@ -58,6 +71,8 @@ class RedisClaims:
             keys.dead_letter_reasons,
             keys.paused_lanes,
             keys.sending_gate,
+            keys.quota_day,
+            keys.lane_credits,
             *(name for name, _ in self._lists),
         ]
 
@@ -89,9 +104,9 @@ class RedisClaims:
 
 
 def _claim(reply: list[Any]) -> Claim:
-    slots, first_us, interval_us, wait_us, more, dead_lettered, recipients, jobs = reply
+    slots, first_us, interval_us, wait_us, more, dead_lettered, recipients, jobs, closed, closed_us = reply
     if slots < 0:
-        return Claim(0, 0.0, 0.0, 0.0, more=True, dead_lettered=0, recipients=0, messages=(), rate_known=False)
+        return NO_RATE
     fields = iter(jobs)
     return Claim(
         slots=slots,
@@ -101,6 +116,8 @@ def _claim(reply: list[Any]) -> Claim:
         more=bool(more),
         dead_lettered=dead_lettered,
         recipients=recipients,
+        closed=frozenset(Lane(lane.decode()) for lane in closed),
+        closed_seconds=closed_us / 1_000_000,
         messages=tuple(
             Message(queue.decode(), tag.decode(), raw) for queue, tag, raw in zip(fields, fields, fields, strict=True)
         ),

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
+from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import ResponseError
 
+from postroom.durability import CAN_WAIT, Durability
 from postroom_worker.logs import get_logger
-from postroom_worker.settings import Durability
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -51,8 +52,11 @@ async def _check_disk(redis: Redis) -> None:
     # redis-py leaves it without types.
     command: Callable[..., Awaitable[Any]] = redis.execute_command
     try:
-        await command("WAITAOF", 1, 0, 1)
+        await command(*CAN_WAIT.words)
     except ResponseError as error:
+        if "replica" in str(error):
+            # A failover is under way: the primary can, or will be asked in its turn.
+            raise RedisConnectionError("this Redis is a replica") from error
         raise UnfitRedisError(
             "POSTROOM_DURABILITY=fsync needs WAITAOF (Redis 7.2 or Valkey) and `appendonly yes`, and this Redis answers: "
             f"{error}",

@@ -35,12 +35,23 @@ class RedisLedger:
         self._keys = keys
         self._retention_seconds = retention_seconds
         self._resolvable_after_ms = round(resolvable_after_seconds * 1000)
-        self._begin = RedisScript(redis, "begin", wait_for_disk=wait_for_disk)
-        self._settle = RedisScript(redis, "settle")
+        self._begin = RedisScript(redis, "day", "begin", wait_for_disk=wait_for_disk)
+        # Without waiting for the disk. A settlement that Redis forgets leaves the job begun, which is on disk: whoever gets
+        # its message, whose acknowledgement came after the settlement and is forgotten with it, finds the job uncertain,
+        # and feedback tells what became of it. Nothing is sent twice for it.
+        self._settle = RedisScript(redis, "day", "settle")
 
     async def begin(self, requests: Sequence[BeginRequest]) -> list[Begun]:
         """Ask for permission to send; one answer for each request, in order."""
-        names = [self._keys.paused_lanes, self._keys.feedback_progress, self._keys.parked]
+        keys = self._keys
+        names = [
+            keys.paused_lanes,
+            keys.feedback_progress,
+            keys.parked,
+            keys.quota,
+            keys.quota_day,
+            keys.verified_identities,
+        ]
         arguments: list[str | int] = [len(requests), self._retention_seconds, self._resolvable_after_ms]
         for request in requests:
             job = request.job
@@ -61,6 +72,7 @@ class RedisLedger:
             keys.dead_letter_messages,
             keys.dead_letter_reasons,
             keys.sending_gate,
+            keys.quota_day,
         ]
         arguments: list[str | int] = [len(settlements), self._retention_seconds, keys.reputation_prefix]
         for settlement in settlements:

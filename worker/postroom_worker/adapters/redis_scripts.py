@@ -3,33 +3,35 @@
 from __future__ import annotations
 
 from importlib.resources import files
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
-from redis.exceptions import NoScriptError
+from redis.exceptions import NoScriptError, RedisError
 from redis.exceptions import TimeoutError as RedisTimeoutError
+
+from postroom.durability import FSYNC_TIMEOUT_MS
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
 
     from redis.asyncio import Redis
 
-#: How long a disk may take to write before a call that waits for it fails: under `appendfsync everysec` a second is
-#: usual, and a call fails before the connection's own answer timeout.
-FSYNC_TIMEOUT_MS: Final = 4000
-
 
 class RedisScript:
-    """One script. It is loaded at its first call, and again after Redis has forgotten it.
+    """One script, from the files of `names`, one after the other.
+
+    It is loaded at its first call, and again after Redis has forgotten it.
 
     With `wait_for_disk` a call returns only when its effects are in the append-only file on disk (WAITAOF, Redis 7.2 or
-    Valkey); `redis.exceptions.TimeoutError` says that they may not be.
+    Valkey); `redis.exceptions.TimeoutError` says that they may not be. WAITAOF waits for the last write of its own
+    connection: a script that is called so must write again when it is asked again, as begin does for one lease.
     """
 
-    def __init__(self, redis: Redis, name: str, *, wait_for_disk: bool = False) -> None:
+    def __init__(self, redis: Redis, *names: str, wait_for_disk: bool = False) -> None:
         self._redis = redis
         # redis-py leaves it without types.
         self._command: Callable[..., Awaitable[Any]] = redis.execute_command
-        self._source = files("postroom_worker.adapters").joinpath("lua", f"{name}.lua").read_text(encoding="utf-8")
+        folder = files("postroom_worker.adapters").joinpath("lua")
+        self._source = "".join(folder.joinpath(f"{name}.lua").read_text(encoding="utf-8") for name in names)
         self._wait_for_disk = wait_for_disk
         self._sha: str | None = None
 
@@ -56,8 +58,12 @@ class RedisScript:
             queue: Callable[..., Any] = pipe.execute_command
             queue(*words)
             queue("WAITAOF", 1, 0, FSYNC_TIMEOUT_MS)
-            reply, (written_here, _) = await pipe.execute()
-        if written_here < 1:
+            # Errors come back as replies: redis-py's own raising would quote the arguments, addresses among them.
+            reply, waited = await pipe.execute(raise_on_error=False)
+        for answer in (reply, waited):
+            if isinstance(answer, RedisError):
+                raise answer
+        if waited[0] < 1:
             message = f"Redis has not written to disk within {FSYNC_TIMEOUT_MS} ms"
             raise RedisTimeoutError(message)
         return reply

@@ -40,6 +40,10 @@ if TYPE_CHECKING:
 #: The character set named beside every text. SES encodes for the wire itself.
 CHARSET: Final = "UTF-8"
 
+#: Most identities of one page.
+#: https://docs.aws.amazon.com/ses/latest/APIReference-V2/API_ListEmailIdentities.html
+IDENTITIES_PER_PAGE: Final = 1000
+
 #: Failures before anything of the request was written; without fresh credentials it cannot even be signed.
 _NOT_WRITTEN: Final = (
     ConnectTimeoutError,
@@ -121,6 +125,30 @@ class SesV2:
             sending_enabled=account["SendingEnabled"],
             enforcement_status=account["EnforcementStatus"],
         )
+
+    async def verified_identities(self) -> list[str]:
+        """Return the addresses and domains that are verified, in canonical form; raises `SesUnavailableError`."""
+        identities: list[str] = []
+        token: str | None = None
+        while True:
+            try:
+                if token is None:
+                    page = await self._client.list_email_identities(PageSize=IDENTITIES_PER_PAGE)
+                else:
+                    page = await self._client.list_email_identities(PageSize=IDENTITIES_PER_PAGE, NextToken=token)
+            except ClientError as error:
+                code = error.response.get("Error", {}).get("Code", "")
+                raise SesUnavailableError(f"ListEmailIdentities was answered with {code}") from error
+            except BotoCoreError as error:
+                raise SesUnavailableError(f"ListEmailIdentities failed: {type(error).__name__}") from error
+            identities += [
+                identity["IdentityName"].lower()
+                for identity in page.get("EmailIdentities", [])
+                if identity.get("VerificationStatus") == "SUCCESS"
+            ]
+            token = page.get("NextToken")
+            if token is None:
+                return identities
 
 
 def _wire(addresses: list[Address | None]) -> list[str]:

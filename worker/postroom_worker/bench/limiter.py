@@ -99,7 +99,7 @@ async def _store_rate(redis_url: str, max_send_rate: float) -> None:
     )
     working = working_quota(quota, profile=QuotaProfile.AUTO, max_send_rate=None, max_24_hour_send=None)
     async with Redis.from_url(redis_url) as redis:
-        await RedisQuotaStore(redis, Keys(_NAMESPACE)).store(quota, working)
+        await RedisQuotaStore(redis, Keys(_NAMESPACE)).store(quota, working, others=0.0)
 
 
 def _recorder(redis_url: str) -> subprocess.Popen[str]:

@@ -18,6 +18,16 @@ UNLIMITED: Final = -1.0
 #: network moves them; with 3 % no window of a second held more than SES allows in any run from 1 to 1,000 a second.
 SEND_RATE_MARGIN: Final = 0.03
 
+#: A throttle answer takes the working rate to this share of what it was; several within a second count as one. Others
+#: share the account, or SES gives less than it says.
+SLOW_DOWN_FACTOR: Final = 0.7
+
+#: The lowest share of the rate that throttle answers can lead to.
+SLOWEST_FACTOR: Final = 0.05
+
+#: How much of the full rate comes back each second: from the half to all of it in a minute.
+RECOVERY_PER_SECOND: Final = 1 / 120
+
 #: How far ahead a worker may hold send slots: short, so that a halved rate acts at once; long enough for a round trip.
 SLOT_HORIZON_SECONDS: Final = 0.25
 
@@ -46,12 +56,23 @@ class SendQuota:
 
 
 @dataclass(frozen=True, slots=True)
+class LaneShares:
+    """What each lane may use: shares of the day kept for better lanes, and of the rate kept for waiting worse ones."""
+
+    day_reserve_critical: float = 0.05
+    day_reserve_transactional: float = 0.10
+    share_transactional: float = 0.20
+    share_bulk: float = 0.05
+
+
+@dataclass(frozen=True, slots=True)
 class WorkingQuota:
-    """What the fleet works with."""
+    """What the fleet works with. `sandbox` tells that only verified identities may be sent to."""
 
     max_send_rate: float
     working_rate: float
     max_24_hour_send: float
+    sandbox: bool
 
 
 class StillInSandboxError(Exception):
@@ -64,6 +85,7 @@ def working_quota(
     profile: QuotaProfile,
     max_send_rate: float | None,
     max_24_hour_send: int | None,
+    margin: float = SEND_RATE_MARGIN,
 ) -> WorkingQuota:
     """Join SES's word, the profile and the overrides, which only ever lower it.
 
@@ -87,4 +109,18 @@ def working_quota(
         rate = min(rate, max_send_rate)
     if max_24_hour_send is not None:
         day = float(max_24_hour_send) if day == UNLIMITED else min(day, float(max_24_hour_send))
-    return WorkingQuota(max_send_rate=rate, working_rate=rate * (1 - SEND_RATE_MARGIN), max_24_hour_send=day)
+    return WorkingQuota(
+        max_send_rate=rate,
+        working_rate=rate * (1 - margin),
+        max_24_hour_send=day,
+        sandbox=profile is QuotaProfile.SANDBOX or not quota.production_access,
+    )
+
+
+def sent_by_others(*, reported: float, sent_by_us: float) -> float:
+    """Return what other senders of the account sent in the last 24 hours, in recipients.
+
+    `reported` is ``SentLast24Hours``; `sent_by_us` our own count of the same window, as long ago as SES's count lags. It
+    is never less than none: then SES lags more than we allow for.
+    """
+    return max(0.0, reported - sent_by_us)

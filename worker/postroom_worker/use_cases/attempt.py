@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from postroom.job import Job
     from postroom_worker.metrics import Metrics
     from postroom_worker.policy.ses_answers import SesAnswer
-    from postroom_worker.ports import SendingGate, Ses
+    from postroom_worker.ports import QuotaStore, SendingGate, Ses
     from postroom_worker.use_cases.held_job import HeldJob
     from postroom_worker.use_cases.settlements import Settlements
 
@@ -50,6 +50,7 @@ class Attempts:
         *,
         ses: Ses,
         gate: SendingGate,
+        quota: QuotaStore,
         settlements: Settlements,
         metrics: Metrics,
         message_of: Callable[[Job], str],
@@ -57,6 +58,7 @@ class Attempts:
     ) -> None:
         self._ses = ses
         self._gate = gate
+        self._quota = quota
         self._settlements = settlements
         self._metrics = metrics
         self._message_of = message_of
@@ -70,6 +72,7 @@ class Attempts:
         self._metrics.ses_requests.labels(answer.meaning).inc()
         if answer.meaning is not Meaning.ACCEPTED:
             await self._close_gate(answer)
+            await self._slow_down(answer)
             level = log.error if answer.meaning in _SHOUTED else log.warning
             level(
                 "send_not_accepted",
@@ -95,6 +98,19 @@ class Attempts:
             return
         if was_open:
             log.critical("sending_stopped", meaning=answer.meaning, code=answer.code, reason=answer.reason)
+
+    async def _slow_down(self, answer: SesAnswer) -> None:
+        """Lower the fleet's rate at once after a throttle answer."""
+        if answer.meaning is not Meaning.THROTTLED:
+            return
+        try:
+            share = await self._quota.slow_down()
+        except RedisError as error:
+            log.warning("rate_not_lowered", error=type(error).__name__)
+            return
+        if share is not None:
+            self._metrics.send_rate_share.set(share)
+            log.warning("rate_lowered", share=share)
 
     async def lane_paused(self, held: HeldJob, begun: Begun) -> bool:
         """Let a job of a paused lane wait in Redis."""

@@ -52,6 +52,7 @@ class JobIntake:
         self._concurrency = concurrency
         self._idle = asyncio.Event()
         self._found_nothing = False
+        self._closed: frozenset[Lane] = frozenset()
 
     @property
     def has_room(self) -> bool:
@@ -76,6 +77,7 @@ class JobIntake:
             self._holdings.take(claim.messages)
             self._hand_over(claim.messages)
         self._found_nothing = not claim.messages
+        self._closed = claim.closed
         if not claim.more:
             self._idle.set()
         return claim
@@ -90,9 +92,11 @@ class JobIntake:
         woke = False
         while True:
             await self._idle.wait()
-            if woke and self._found_nothing:
-                # What stands there is not for this worker now (a paused lane): it must not wake it again and again.
+            if lane in self._closed or (woke and self._found_nothing):
+                # What stands there is not for this worker now: it must not wake it again and again.
                 await asyncio.sleep(RETRY_SECONDS)
+                if lane in self._closed:
+                    continue
             woke = False
             try:
                 arrived = await self._claims.arrival(lane, timeout_seconds=ARRIVAL_WAIT_SECONDS)

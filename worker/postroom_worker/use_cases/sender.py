@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final, assert_never
 
 from redis.exceptions import RedisError
 
+from postroom.outcomes import JobState
 from postroom_worker.logs import get_logger
 from postroom_worker.policy.quota import SLOT_HORIZON_SECONDS, SLOT_LATENESS_SECONDS
 from postroom_worker.policy.send_slots import Run, SlotsInHand
@@ -85,6 +86,8 @@ class Sender:
         self._woken = asyncio.Event()
         self._claim_again_at = 0.0
         self._jobs_may_wait = True
+        # When a lane that is closed may open again; beyond any clock while none is.
+        self._look_again_at = math.inf
         self._stopping = False
 
     @property
@@ -192,7 +195,7 @@ class Sender:
         if owed > 0:
             return self._claim_again_at
         if not self._jobs_may_wait:
-            return math.inf
+            return self._look_again_at
         if not self._intake.has_room:
             return self._clock() + CLAIM_EVERY_SECONDS
         ends_at = self._hand.ends_at()
@@ -238,6 +241,7 @@ class Sender:
         self._jobs_may_wait = self._jobs_may_wait or claim.more
         self._underway.add(claim.recipients, now)
         self._hand.add(Run(now + claim.first_seconds, claim.interval_seconds, claim.slots))
+        self._look_again_at = now + claim.closed_seconds if claim.closed_seconds > 0 else math.inf
         wait = claim.wait_seconds if claim.rate_known else RETRY_SECONDS
         self._claim_again_at = now + max(wait, CLAIM_EVERY_SECONDS)
 
@@ -287,6 +291,12 @@ class Sender:
             case Verdict.CANCELLED | Verdict.EXPIRED | Verdict.SUPPRESSED:
                 self._metrics.jobs.labels(held.job.lane, begun.verdict).inc()
                 self._finish(held)
+            case Verdict.UNVERIFIED:
+                self._metrics.jobs.labels(held.job.lane, JobState.REFUSED).inc()
+                self._finish(held)
+            case Verdict.DAY_CLOSED:
+                # Back to its queue, whose lane nobody takes from until the window frees.
+                self._finish(held, safe=False)
             case Verdict.PAUSED:
                 self._spawn(held, self._attempts.lane_paused(held, begun))
             case Verdict.UNSETTLED:

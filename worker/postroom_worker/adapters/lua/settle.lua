@@ -6,6 +6,7 @@
 --
 -- KEYS[1] parked   KEYS[2] parked messages   KEYS[3] dead letters   KEYS[4] dead letter messages
 -- KEYS[5] dead letter reasons   KEYS[6] sending gate
+-- KEYS[7] the rolling window (day.lua, which stands before this)
 -- then for each job: its ledger record
 -- ARGV[1] number of jobs   ARGV[2] retention in seconds   ARGV[3] prefix of the reputation buckets
 -- then for each job: job id, lane, kind, attempt, lease, and four arguments of its kind:
@@ -39,6 +40,15 @@ local function park(job_id, delay, message)
   redis.call('HSET', KEYS[2], job_id, message)
 end
 
+-- SES certainly has not taken it: what the begin step counted in the rolling window is free again.
+local function uncount(record)
+  local counted = redis.call('HMGET', record, 'counted', 'counted_bucket')
+  if counted[1] then
+    day_count(KEYS[7], tonumber(counted[2]), -tonumber(counted[1]))
+    redis.call('HDEL', record, 'counted', 'counted_bucket')
+  end
+end
+
 local function end_job(record, job_id, outcome, reason)
   unpark(job_id)
   redis.call('HSET', record, 'state', outcome, 'settled_ms', now, 'reason', reason)
@@ -46,7 +56,7 @@ local function end_job(record, job_id, outcome, reason)
 end
 
 for job = 1, jobs do
-  local record = KEYS[6 + job]
+  local record = KEYS[7 + job]
   local arg = 4 + (job - 1) * 9
   local job_id, lane, kind, attempt, lease = ARGV[arg], ARGV[arg + 1], ARGV[arg + 2], tonumber(ARGV[arg + 3]), ARGV[arg + 4]
   local first, second, third, message = ARGV[arg + 5], ARGV[arg + 6], ARGV[arg + 7], ARGV[arg + 8]
@@ -81,6 +91,7 @@ for job = 1, jobs do
       end
     elseif kind == 'parked' then
       if ours or free then
+        uncount(record)
         redis.call('HSET', record, 'state', 'parked', 'lane', lane, 'reason', first, 'due_ms', now + tonumber(second))
         if third == '1' then
           redis.call('HINCRBY', record, 'failures', 1)
@@ -95,11 +106,13 @@ for job = 1, jobs do
       end
     elseif kind == 'released' then
       if ours then
+        uncount(record)
         redis.call('HSET', record, 'state', 'queued')
         applied, state = true, 'queued'
       end
     elseif kind == 'refused' then
       if ours or free then
+        uncount(record)
         redis.call('HSET', record, 'lane', lane)
         end_job(record, job_id, 'refused', first)
         applied, state = true, 'refused'
