@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 # Byte code and caches belong to the environment too.
 export PYTHONPYCACHEPREFIX := $(CURDIR)/$(VENV)/cache/pycache
 
-.PHONY: help setup demo test check format bench lock clean
+.PHONY: help setup demo test check format bench chaos lock clean
 .DEFAULT_GOAL := help
 
 help:  ## show this list
@@ -31,6 +31,9 @@ format: $(VENV)/.dev  ## format and mend what can be mended
 
 bench: $(VENV)/.dev  ## measured claims, as ratios within one run
 	$(BIN)/postroom bench quota
+
+chaos: $(VENV)/.dev  ## kill workers at the worst moments for some ten minutes, and count what was lost or came twice
+	$(BIN)/python -m postroom_local.chaos
 
 # One joint lock of `worker` and `local` (ministack pins botocore), one of `worker` alone, one of a producer alone.
 # Hashes without index addresses; `uv.lock` would name hosts.
