@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from postroom.async_client import AsyncPostroom
     from postroom.async_producer import AsyncProducer
     from postroom.client import Postroom
+    from postroom.durability import Durability
     from postroom.email import Email
     from postroom.job import Job
     from postroom.producer import Producer
@@ -46,6 +47,7 @@ _LAZY: Final = {
     "Address": "postroom.addresses",
     "AsyncPostroom": "postroom.async_client",
     "AsyncProducer": "postroom.async_producer",
+    "Durability": "postroom.durability",
     "Email": "postroom.email",
     "Job": "postroom.job",
     "Postroom": "postroom.client",
@@ -61,6 +63,7 @@ __all__ = [
     "AsyncPostroom",
     "AsyncProducer",
     "DeliveryState",
+    "Durability",
     "Email",
     "IdempotencyConflict",
     "InvalidEmail",

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import Self
 
+    from postroom.durability import Durability
+
 
 class AsyncPostroom(AsyncProducer):
     """`Postroom` on an asyncio loop; arguments, meanings and errors as there.
@@ -27,14 +29,16 @@ class AsyncPostroom(AsyncProducer):
         *,
         namespace: str | None = None,
         default_sender: str | None = None,
+        durability: Durability | str | None = None,
     ) -> None:
         chosen = configuration(
             url=url,
             namespace=namespace,
             default_sender=default_sender,
+            durability=durability,
             environment=os.environ,
         )
-        self._redis = AsyncRedisExecutor(chosen.url)
+        self._redis = AsyncRedisExecutor(chosen.url, disk_mark=chosen.disk_mark)
         super().__init__(self._redis, keys=chosen.keys, default_sender=chosen.default_sender)
 
     async def close(self) -> None:

@@ -12,8 +12,8 @@
     │   ├── NotConfigured         no Redis URL, or a setting that cannot be used
     │   └── UnsupportedBroker     a URL of something that is not one Redis
     └── RetryableError            the same call may succeed later
-        ├── Unreachable           Redis cannot be reached, or did not answer in time
-        └── RedisRefused          Redis answers and refuses (out of memory, read-only replica, access rights)
+        ├── Unreachable           Redis cannot be reached, is no primary, or did not answer or write to disk in time
+        └── RedisRefused          Redis answers and refuses (out of memory, access rights)
 
 No text of an error holds an address, a subject or a body, so every one of them may be logged. What was refused stands
 in attributes.
@@ -107,11 +107,11 @@ class UnsupportedBroker(PermanentError):  # noqa: N818  likewise
 
 
 class Unreachable(RetryableError):  # noqa: N818  likewise
-    """Redis could not be reached or did not answer in time.
+    """Redis could not be reached, is no primary at the moment, or did not answer or write to its disk in time.
 
     What was being sent may or may not have been accepted: send it again under the same ``idempotency_key``.
     """
 
 
 class RedisRefused(RetryableError):  # noqa: N818  likewise
-    """Redis answers and will not do it: it is out of memory, a read-only replica, or denies access."""
+    """Redis answers and will not do it: it is out of memory, or denies access."""

@@ -6,7 +6,7 @@ import asyncio
 import socket
 import time
 import uuid
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -16,6 +16,7 @@ from postroom.connection import translated
 from postroom.durability import Durability
 from postroom.keys import Keys
 from postroom_worker.adapters.aws import aws_session
+from postroom_worker.adapters.dead_letters import DeadLetters
 from postroom_worker.adapters.feedback_store import RedisFeedbackStore
 from postroom_worker.adapters.redis_connection import open_redis
 from postroom_worker.adapters.redis_quota import RedisQuotaStore
@@ -33,7 +34,7 @@ from postroom_worker.tasks import create_app
 from postroom_worker.worker_process import CannotStartError, WorkerProcess
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import AsyncIterator, Mapping
 
     from postroom_worker.policy.quota import SendQuota, WorkingQuota
 
@@ -194,6 +195,20 @@ async def read_fleet_quota(settings: Settings) -> FleetQuota | None:
     if stored is None:
         return None
     return FleetQuota(stored.quota, stored.working, time.time() - stored.age_seconds)
+
+
+@asynccontextmanager
+async def open_dead_letters(settings: Settings) -> AsyncIterator[DeadLetters]:
+    """Open the dead letters for as long as they are looked at.
+
+    Raises `postroom.errors.Unreachable` and `RedisRefused`, also for what is asked of them inside.
+    """
+    redis = open_redis(settings)
+    try:
+        with translated():
+            yield DeadLetters(redis, Keys(settings.namespace))
+    finally:
+        await redis.aclose()
 
 
 def _line(location: tuple[int | str, ...], message: str) -> str:

@@ -44,8 +44,9 @@ def create_app(
     app = PostroomCelery("postroom", set_as_current=False)
     app.asyncio_lifespan = lifespan
     app.conf.update(
-        broker_url=settings.redis_url,
-        broker_transport=NAME,
+        # Our transport, which talks to no broker: the loop does, with the settings' URL. Celery would log it, and cannot read
+        # one with several Sentinels.
+        broker_url=f"{NAME}://",
         broker_transport_options={"intake": intake},
         task_queues=[Queue(keys.queue(lane), routing_key=keys.queue(lane)) for lane in settings.lanes],
         task_default_queue=keys.queue(settings.lanes[-1]),

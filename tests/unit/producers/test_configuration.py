@@ -31,7 +31,7 @@ def test_what_is_not_given_comes_from_the_environment_at_construction(client, mo
 @pytest.mark.parametrize(
     ("url", "reason"),
     [
-        ("sentinel://:s3cret@127.0.0.1:26379/mymaster", "Sentinel is not supported yet"),
+        ("redis+sentinel://:s3cret@127.0.0.1:26379/mymaster", "sentinel://"),
         ("redis+cluster://s3cret@127.0.0.1/", "Redis Cluster cannot"),
         ("rediscluster://s3cret@127.0.0.1/", "Redis Cluster cannot"),
         ("redis+socket:///s3cret", "unix://"),
@@ -54,7 +54,8 @@ def test_what_is_not_one_redis_is_refused_with_the_reason_and_without_the_url(cl
 
 @pytest.mark.parametrize("client", CLIENTS)
 @pytest.mark.parametrize(
-    "url", ["redis://:s3cret@127.0.0.1:port/0", "redis://127.0.0.1:99999/0", "redis://h/0?db=s3cret"]
+    "url",
+    ["redis://:s3cret@127.0.0.1:port/0", "redis://127.0.0.1:99999/0", "redis://h/0?db=s3cret", "sentinel://:s3cret@h"],
 )
 def test_a_url_with_a_part_that_cannot_be_used_is_refused_without_showing_it(client, url):
     with pytest.raises(NotConfigured) as refusal:
@@ -64,7 +65,15 @@ def test_a_url_with_a_part_that_cannot_be_used_is_refused_without_showing_it(cli
 
 
 @pytest.mark.parametrize("client", CLIENTS)
-@pytest.mark.parametrize("url", ["redis://127.0.0.1:1/0", "rediss://u:p@127.0.0.1:1/3", "unix:///run/redis.sock?db=2"])
+@pytest.mark.parametrize(
+    "url",
+    [
+        "redis://127.0.0.1:1/0",
+        "rediss://u:p@127.0.0.1:1/3",
+        "unix:///run/redis.sock?db=2",
+        "sentinel://u:p@h1,h2/main/2",
+    ],
+)
 def test_a_url_of_one_redis_is_taken_and_nothing_is_connected(client, url):
     assert client(url) is not None
 

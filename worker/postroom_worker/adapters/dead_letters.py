@@ -27,7 +27,9 @@ READ_AT_MOST: Final = 500
 class DeadLetter:
     """One dead letter. `id` is the job's where the message had one, `dead_at` seconds since the epoch.
 
-    `queue` is where it came from and `raw` the Celery message as it came.
+    `queue` is where it came from and `raw` the Celery message as it came. `attempts` is how often its send was begun;
+    None where the ledger does not know, because the message was no job, or any more: a record ends some days after its
+    outcome, a dead letter stays.
     """
 
     id: str
@@ -35,6 +37,7 @@ class DeadLetter:
     queue: str
     reason: str
     raw: bytes
+    attempts: int | None
 
     @property
     def job(self) -> dict[str, Any] | None:
@@ -73,7 +76,7 @@ class DeadLetters:
         return int(await self._redis.zcard(self._keys.dead_letters))
 
     async def all(self) -> AsyncIterator[DeadLetter]:
-        """Iterate over all, oldest first. What comes or goes meanwhile may be missed or repeated."""
+        """Iterate over all, oldest first. What comes or goes meanwhile may be missed or repeated: act on them later."""
         start = 0
         while True:
             found: Any = await self._redis.zrange(
@@ -84,7 +87,7 @@ class DeadLetters:
             )
             if not found:
                 return
-            for letter in await self._read([(name.decode("utf-8", "replace"), score) for name, score in found]):
+            for letter in await self._read([(_text(name), score) for name, score in found]):
                 yield letter
             start += len(found)
 
@@ -95,6 +98,11 @@ class DeadLetters:
             return None
         letters = await self._read([(letter_id, float(score))])
         return letters[0] if letters else None
+
+    async def history(self, letter_id: str) -> dict[str, str]:
+        """Return the ledger's record of its job, by the names of the record's fields; empty where there is none."""
+        record: Any = await self._redis.hgetall(self._keys.job(letter_id))
+        return {_text(name): _text(value) for name, value in record.items()}
 
     async def retry(self, letter_id: str) -> Retried:
         """Put one back into its queue, with its failures forgotten."""
@@ -115,11 +123,25 @@ class DeadLetters:
         async with self._redis.pipeline(transaction=False) as pipe:
             pipe.hmget(self._keys.dead_letter_messages, ids)
             pipe.hmget(self._keys.dead_letter_reasons, ids)
-            messages, reasons = await pipe.execute()
+            for name in ids:
+                pipe.hget(self._keys.job(name), "attempt")
+            messages, reasons, *attempts = await pipe.execute()
         letters = []
-        for (name, score), kept, reason in zip(found, messages, reasons, strict=True):
+        for (name, score), kept, reason, attempt in zip(found, messages, reasons, attempts, strict=True):
             if kept is not None:
                 queue, _, raw = kept.partition(b" ")
-                why = "" if reason is None else reason.decode("utf-8", "replace")
-                letters.append(DeadLetter(name, score / 1000, queue.decode("utf-8", "replace"), why, raw))
+                letters.append(
+                    DeadLetter(
+                        id=name,
+                        dead_at=score / 1000,
+                        queue=_text(queue),
+                        reason="" if reason is None else _text(reason),
+                        raw=raw,
+                        attempts=None if attempt is None else int(attempt),
+                    )
+                )
         return letters
+
+
+def _text(value: bytes) -> str:
+    return value.decode("utf-8", "replace")

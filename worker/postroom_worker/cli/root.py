@@ -21,6 +21,9 @@ COMMANDS: Final = {
     "cancel": LazyCommand(f"{_CLI}.cancel:cancel", "Take a job back before it is sent.", "cli"),
     "quota": LazyCommand(f"{_CLI}.quota:quota", "Show what SES allows and what the fleet works with.", "worker"),
     "suppression": LazyCommand(f"{_CLI}.suppression:suppression", "Addresses that nothing is sent to.", "cli"),
+    "dead-letters": LazyCommand(
+        f"{_CLI}.dead_letters:dead_letters", "Emails that were given up, kept for a person.", "worker"
+    ),
     "bench": LazyCommand("postroom_worker.bench.command:bench_command", "Measure what Postroom promises.", "local"),
 }
 

@@ -7,10 +7,9 @@ batches: one wake-up of the other thread serves everything that has gathered.
 from __future__ import annotations
 
 import threading
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
-from kombu.utils.json import loads
-
+from postroom_worker.engine.task_message import id_of, message_for_celery
 from postroom_worker.logs import get_logger
 
 if TYPE_CHECKING:
@@ -20,6 +19,9 @@ if TYPE_CHECKING:
     from postroom_worker.ports import Message
 
 log = get_logger(__name__)
+
+#: Why a message is among the dead letters that carries no task's arguments.
+UNREADABLE: Final = "its body is not what a task is called with"
 
 
 class Holder(Protocol):
@@ -105,7 +107,11 @@ class Intake:
                 return
             messages, self._inbound = self._inbound, []
         for message in messages:
-            deliver(loads(message.raw), message.queue)
+            for_celery = message_for_celery(message)
+            if for_celery is None:
+                self.bury(message.tag, name=id_of(message), reason=UNREADABLE)
+            else:
+                deliver(for_celery, message.queue)
 
     def _to_loop(self, tell: Callable[[Holder], None]) -> None:
         loop, holder = self._loop, self._holder

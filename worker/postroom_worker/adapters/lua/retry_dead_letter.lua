@@ -1,4 +1,4 @@
--- Units: milliseconds since the epoch by Redis's own clock.
+-- Units: none.
 --
 -- Puts a dead letter back into its queue, to wait behind what waits there, and starts its failures anew.
 --
@@ -18,9 +18,16 @@ local tag = message.properties.delivery_tag
 if type(tag) ~= 'string' then
   return -1
 end
-local known = '("delivery_tag": ?")' .. string.gsub(tag, '%W', '%%%0') .. '"'
-local fresh, replaced = string.gsub(raw, known, '%1' .. ARGV[2] .. '"', 1)
-if replaced == 0 then
+
+-- The bytes stay as they came, all but the tag: cjson would write numbers and empty lists in another way. As some write
+-- JSON, the tag stands there as it is, as others do, with / as \/.
+local function with_fresh_tag(written)
+  local known = '("delivery_tag"%s*:%s*)' .. string.gsub(written, '%W', '%%%0')
+  local fresh, replaced = string.gsub(raw, known, '%1"' .. ARGV[2] .. '"', 1)
+  return replaced > 0 and fresh
+end
+local fresh = with_fresh_tag('"' .. tag .. '"') or with_fresh_tag(cjson.encode(tag))
+if not fresh then
   return -1
 end
 redis.call('ZREM', KEYS[1], ARGV[1])
