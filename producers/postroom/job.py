@@ -13,9 +13,9 @@ from uuid import uuid4
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from postroom.addresses import Address  # noqa: TC001  likewise
-from postroom.email import Email  # noqa: TC001  likewise
+from postroom.email import Email
 from postroom.errors import InvalidEmail, InvalidJob, UnknownJobVersion
-from postroom.lanes import Lane  # noqa: TC001  likewise
+from postroom.lanes import Lane
 from postroom.problems import problems_of
 
 #: Version of the contract. A release that changes what a worker must understand raises it.

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import structlog
 
@@ -15,6 +15,17 @@ from postroom_worker.settings import LogFormat
 
 if TYPE_CHECKING:
     from structlog.typing import Processor
+
+#: Loggers of libraries whose lines below WARNING are noise, or hold emails.
+NOISY: Final = (
+    "aiobotocore",
+    "botocore",
+    "celery.app.trace",
+    "celery.pool",
+    "celery.worker.request",
+    "celery.worker.strategy",
+    "kombu",
+)
 
 
 def configure_logs(*, log_format: LogFormat, level: str) -> None:
@@ -52,9 +63,9 @@ def configure_logs(*, log_format: LogFormat, level: str) -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level)
-    # Celery logs a line for every task received and finished, and botocore its requests with their bodies: both below
-    # what an operator asks for, and the second personal.
-    for noisy in ("celery.worker.strategy", "celery.app.trace", "botocore", "aiobotocore"):
+    # Celery logs a line for every task received and finished, and at DEBUG whole messages; botocore its requests with their
+    # bodies: below what an operator asks for, and personal.
+    for noisy in NOISY:
         logging.getLogger(noisy).setLevel(max(logging.WARNING, logging.getLevelNamesMapping()[level]))
 
 

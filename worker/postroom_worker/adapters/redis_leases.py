@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from typing import TYPE_CHECKING
 
 from postroom_worker.adapters.redis_scripts import RedisScript
@@ -27,6 +26,7 @@ class RedisLeases:
         self._dead = [keys.dead_letters, keys.dead_letter_messages, keys.dead_letter_reasons]
         self._keep = RedisScript(redis, "keep_leases")
         self._give_back = RedisScript(redis, "give_back")
+        self._bury = RedisScript(redis, "bury")
         self._reclaim = RedisScript(redis, "reclaim")
 
     async def acknowledge(self, tags: Sequence[str]) -> None:
@@ -47,13 +47,8 @@ class RedisLeases:
 
     async def bury(self, message: Message, *, name: str, reason: str) -> None:
         """Move a held message to the dead letters."""
-        async with self._redis.pipeline(transaction=True) as pipe:
-            pipe.zadd(self._keys.dead_letters, {name: round(time.time() * 1000)})
-            pipe.hset(self._keys.dead_letter_messages, name, message.queue.encode() + b" " + message.raw)
-            pipe.hset(self._keys.dead_letter_reasons, name, reason)
-            pipe.zrem(self._keys.unacked_index, message.tag)
-            pipe.hdel(self._keys.unacked, message.tag)
-            await pipe.execute()
+        kept = message.queue.encode() + b" " + message.raw
+        await self._bury(keys=[*self._held, *self._dead], args=[message.tag, name, kept, reason])
 
     async def reclaim(self, *, at_most: int) -> int:
         """Return messages of workers that are gone to their queues; return how many."""

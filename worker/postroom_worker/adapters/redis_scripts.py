@@ -35,7 +35,7 @@ class RedisScript:
         self._wait_for_disk = wait_for_disk
         self._sha: str | None = None
 
-    async def __call__(self, *, keys: Sequence[str], args: Sequence[str | int | float]) -> Any:
+    async def __call__(self, *, keys: Sequence[str], args: Sequence[str | bytes | int | float]) -> Any:
         """Run the script and return its reply, in bytes; raises `redis.exceptions.RedisError`."""
         if self._sha is None:
             self._sha = await self._load()
@@ -49,7 +49,7 @@ class RedisScript:
         sha: str | bytes = await self._redis.script_load(self._source)
         return sha.decode() if isinstance(sha, bytes) else sha
 
-    async def _run(self, keys: Sequence[str], args: Sequence[str | int | float]) -> Any:
+    async def _run(self, keys: Sequence[str], args: Sequence[str | bytes | int | float]) -> Any:
         words: Sequence[Any] = ("EVALSHA", self._sha, len(keys), *keys, *args)
         if not self._wait_for_disk:
             return await self._command(*words)

@@ -77,6 +77,10 @@ end
 
 local function bury(queue, raw, id, reason)
   local name = id or ('unreadable:' .. redis.sha1hex(raw))
+  local kept = redis.call('HGET', KEYS[6], name)
+  if kept and kept ~= queue .. ' ' .. raw then
+    name = name .. ':' .. redis.sha1hex(raw) -- another that calls itself the same: both are kept
+  end
   redis.call('ZADD', KEYS[5], math.floor(now / 1000), name)
   redis.call('HSET', KEYS[6], name, queue .. ' ' .. raw)
   redis.call('HSET', KEYS[7], name, reason)

@@ -121,6 +121,14 @@ for job = 1, jobs do
       if ours or free or (state == 'uncertain' and known_attempt == attempt) then
         redis.call('HSET', record, 'lane', lane)
         end_job(record, job_id, 'dead_lettered', first)
+        local kept = redis.call('HGET', KEYS[4], job_id)
+        if kept and kept ~= message then
+          -- An odd message that called itself like this job: both are kept.
+          local other = job_id .. ':' .. redis.sha1hex(kept)
+          redis.call('HSET', KEYS[4], other, kept)
+          redis.call('HSET', KEYS[5], other, redis.call('HGET', KEYS[5], job_id) or '')
+          redis.call('ZADD', KEYS[3], redis.call('ZSCORE', KEYS[3], job_id) or now, other)
+        end
         redis.call('ZADD', KEYS[3], now, job_id)
         redis.call('HSET', KEYS[4], job_id, message)
         redis.call('HSET', KEYS[5], job_id, first)
