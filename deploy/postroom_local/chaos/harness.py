@@ -41,7 +41,7 @@ CONVERGENCE_SECONDS: Final = 150.0
 #: Jobs that wait in the queues while workers are killed.
 BACKLOG: Final = 100
 #: A kill and what goes with it takes about so long, and a job of the mailing has about so many recipients.
-SECONDS_PER_KILL: Final = 4.0
+SECONDS_PER_KILL: Final = 2.5
 RECIPIENTS_PER_JOB: Final = 1.6
 SLOWEST_RATE: Final = 14.0
 #: How long SES's simulator takes no connections.
