@@ -19,6 +19,7 @@ from postroom_local.simulator.control_messages import (
     IdentityTopicChange,
     LagChange,
     Latency,
+    Lots,
     MessagePage,
     Outage,
     RecordedMessage,
@@ -97,6 +98,10 @@ class SimulatorControl:
     def fail(self, failure: Failure) -> None:
         """Let the next calls of an operation fail."""
         self._change("/failure", failure)
+
+    def draw_lots(self, lots: Lots) -> None:
+        """Let calls that send, and events, go wrong by rate and seed from now on."""
+        self._change("/lots", lots)
 
     def _change(self, path: str, change: ControlMessage) -> None:
         self._call("POST", path, Done, body=change.model_dump_json())

@@ -20,7 +20,7 @@ from postroom_local.chaos.crew import Crew, Member
 from postroom_local.chaos.mailing import Mailing, in_parts
 from postroom_local.chaos.verdict import Evidence, Verdict, judge
 from postroom_local.chaos.windows import Window
-from postroom_local.simulator.control_messages import Failure
+from postroom_local.simulator.control_messages import Failure, Lots
 from postroom_local.stack import LocalStack
 
 NAMESPACE: Final = "postroom"
@@ -121,8 +121,11 @@ class ChaosRun:
                 self._crew(stack, directory) as crew,
                 Postroom(stack.redis_url, namespace=NAMESPACE) as postroom,
             ):
+                if plan.other_faults:
+                    stack.simulator.draw_lots(bad_luck(plan.seed))
                 mailing = Mailing(postroom, jobs=plan.jobs, lots=self._lots, on_uncertain=plan.on_uncertain)
                 self._wreck(stack, crew, mailing)
+                stack.simulator.draw_lots(Lots())
                 states = self._wait_for_outcomes(stack, crew, mailing.job_ids)
                 verdict = judge(self._evidence(stack, states))
         finally:
@@ -264,3 +267,20 @@ class ChaosRun:
 SERVER_ERROR: Final = Failure(
     operation="SendEmail", error_code="InternalServiceErrorException", message="try again", status=503, count=3
 )
+
+
+def bad_luck(seed: int) -> Lots:
+    """Return what goes wrong by itself while workers are killed: every twentieth call, and a tenth of the events."""
+    return Lots(
+        seed=seed,
+        error_before=0.01,
+        error_after=0.01,
+        throttled=0.005,
+        cut_before=0.01,
+        cut_after=0.01,
+        latency_seconds=0.03,
+        latency_sigma=0.5,
+        events_repeated=0.05,
+        events_late=0.1,
+        event_late_seconds=1.0,
+    )

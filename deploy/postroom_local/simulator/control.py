@@ -21,6 +21,7 @@ from postroom_local.simulator.control_messages import (
     IdentityTopicChange,
     LagChange,
     Latency,
+    Lots,
     MessagePage,
     Outage,
     RecordedMessage,
@@ -29,6 +30,7 @@ from postroom_local.simulator.control_messages import (
     Summary,
 )
 from postroom_local.simulator.dispatcher import IdentityNotifications
+from postroom_local.simulator.fault_rates import FaultLots, FaultRates
 from postroom_local.simulator.faults import ControlledFaults, PlannedFailure
 from postroom_local.simulator.lags import Lag, default_lags
 from postroom_local.simulator.message import Message
@@ -74,6 +76,7 @@ class Control:
             ("POST", "/hang"): self._hang,
             ("POST", "/latency"): self._latency,
             ("POST", "/failure"): self._failure,
+            ("POST", "/lots"): self._lots,
         }
 
     async def answer(self, request: BaseRequest) -> Response:
@@ -180,6 +183,10 @@ class Control:
         self._faults.plan(
             PlannedFailure(failure.operation, failure.error_code, failure.message, failure.status, failure.count)
         )
+        return Done()
+
+    def _lots(self, request: _Request) -> Done:
+        self._faults.lots = FaultLots(FaultRates(**request.parsed(Lots).model_dump()))
         return Done()
 
 

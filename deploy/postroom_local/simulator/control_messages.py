@@ -92,6 +92,29 @@ class Latency(ControlMessage):
     seconds: NotNegative
 
 
+Share = Annotated[float, Field(ge=0, le=1)]
+
+
+class Lots(ControlMessage):
+    """Faults by rate and seed; meanings as in `FaultRates`. Sent again, it starts its sequence anew; all zero ends it."""
+
+    seed: int = 0
+    error_before: Share = 0.0
+    error_after: Share = 0.0
+    throttled: Share = 0.0
+    cut_before: Share = 0.0
+    cut_after: Share = 0.0
+    hang_before: Share = 0.0
+    hang_after: Share = 0.0
+    hang_seconds: NotNegative = 1.0
+    latency_seconds: NotNegative = 0.0
+    latency_sigma: NotNegative = 0.0
+    events_lost: Share = 0.0
+    events_repeated: Share = 0.0
+    events_late: Share = 0.0
+    event_late_seconds: NotNegative = 1.0
+
+
 class Failure(ControlMessage):
     """An error for the next `count` calls of an operation."""
 

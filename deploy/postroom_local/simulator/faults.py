@@ -5,13 +5,17 @@ from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from http import HTTPStatus
-from typing import Literal, Protocol
+from typing import Final, Literal, Protocol, assert_never
 
 from postroom_local.simulator.event_types import EventType
-from postroom_local.simulator.ses_errors import SesError
+from postroom_local.simulator.fault_rates import CallFault, FaultLots
+from postroom_local.simulator.ses_errors import SENDING_RATE_MESSAGE, SesError
 
 #: Before SES has accepted a call, or after: the caller cannot tell the two apart.
 FaultPoint = Literal["before_accept", "after_accept"]
+
+#: Operations that lots are drawn for: faults of the others would only keep a test from looking.
+SENDS: Final = frozenset({"SendEmail", "SendBulkEmail"})
 
 
 class ConnectionCutError(Exception):
@@ -71,13 +75,15 @@ class _Hang:
 
 @dataclass(slots=True)
 class ControlledFaults(NoFaults):
-    """What the control interface can do to calls: make them slow, let them hang, refuse some.
+    """What the control interface can do to calls: make them slow, let them hang, refuse some, or all of it by lot.
 
-    `latency_seconds` passes before each answer. `hanging_calls` counts those that wait for the end of a hang.
+    `latency_seconds` passes before each answer. `hanging_calls` counts those that wait for the end of a hang. `lots` are
+    drawn for calls that send, and for every event.
     """
 
     latency_seconds: float = 0.0
     hanging_calls: int = 0
+    lots: FaultLots = field(default_factory=FaultLots.none)
     _hang: _Hang | None = None
     _planned: dict[str, deque[SesError]] = field(default_factory=dict)
 
@@ -96,6 +102,7 @@ class ControlledFaults(NoFaults):
     def clear(self) -> None:
         """Let nothing go wrong any more. Calls that hang are cut, or they would take effect after the reset."""
         self.latency_seconds = 0.0
+        self.lots = FaultLots.none()
         self._planned.clear()
         if self._hang is not None:
             self._hang.call_off()
@@ -106,12 +113,37 @@ class ControlledFaults(NoFaults):
         planned = self._planned.get(operation)
         if planned:
             raise planned.popleft()
+        if operation in SENDS:
+            await self._happen(self.lots.before())
 
-    async def after_accept(self, operation: str) -> None:  # noqa: ARG002 - the protocol's signature
-        """Hang, or take time."""
+    async def after_accept(self, operation: str) -> None:
+        """Hang, take time, or lose the answer."""
         await self._hang_at("after_accept")
-        if self.latency_seconds > 0:
-            await asyncio.sleep(self.latency_seconds)
+        latency_seconds = self.latency_seconds
+        if operation in SENDS:
+            latency_seconds += self.lots.latency_seconds()
+            await self._happen(self.lots.after())
+        if latency_seconds > 0:
+            await asyncio.sleep(latency_seconds)
+
+    def event_delays(self, event_type: EventType) -> Sequence[float]:  # noqa: ARG002 - the protocol's signature
+        """As the lot falls."""
+        return self.lots.event_delays()
+
+    async def _happen(self, fault: CallFault | None) -> None:
+        match fault:
+            case None:
+                return
+            case CallFault.ERROR_BEFORE | CallFault.ERROR_AFTER:
+                raise SesError("InternalServiceErrorException", "try again later", HTTPStatus.SERVICE_UNAVAILABLE)
+            case CallFault.THROTTLED:
+                raise SesError("TooManyRequestsException", SENDING_RATE_MESSAGE, HTTPStatus.TOO_MANY_REQUESTS)
+            case CallFault.CUT_BEFORE | CallFault.CUT_AFTER:
+                raise ConnectionCutError
+            case CallFault.HANG_BEFORE | CallFault.HANG_AFTER:
+                await asyncio.sleep(self.lots.rates.hang_seconds)
+            case _:
+                assert_never(fault)
 
     async def _hang_at(self, point: FaultPoint) -> None:
         hang = self._hang
