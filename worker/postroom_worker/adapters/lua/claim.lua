@@ -158,10 +158,11 @@ local function waits(lane)
 end
 
 local share = {critical = 0, transactional = tonumber(quota[10] or '0'), bulk = tonumber(quota[11] or '0')}
-local credit, waiting = {}, {}
+local credit, stored, waiting = {}, {}, {}
 for _, lane in ipairs(lanes) do
   waiting[lane] = room[lane] ~= nil and waits(lane)
-  credit[lane] = tonumber(redis.call('HGET', KEYS[11], lane) or '0')
+  stored[lane] = tonumber(redis.call('HGET', KEYS[11], lane) or '0')
+  credit[lane] = stored[lane]
   if room[lane] == 0 and waiting[lane] then
     more, waiting[lane] = 1, false
   end
@@ -256,9 +257,9 @@ end
 
 for _, lane in ipairs(lanes) do
   -- What nobody waited for is no debt: credit is for the lanes that wait.
-  if waiting[lane] and credit[lane] ~= 0 then
+  if waiting[lane] and credit[lane] ~= stored[lane] then
     redis.call('HSET', KEYS[11], lane, string.format('%.4f', math.min(credit[lane], 50)))
-  elseif room[lane] ~= nil and not waiting[lane] and credit[lane] ~= 0 then
+  elseif room[lane] ~= nil and not waiting[lane] and stored[lane] ~= 0 then
     redis.call('HDEL', KEYS[11], lane)
   end
 end
