@@ -61,9 +61,7 @@ class Services:
     running: list[Service] = field(default_factory=list)
 
     def start(self, kind, stack, *, ready=True, **variables):
-        environment = {
-            name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "POSTROOM_"))
-        }
+        environment = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "POSTROOM_"))}
         environment |= stack.environment() | {"POSTROOM_METRICS_HOST": "127.0.0.1"}
         environment |= {f"POSTROOM_{name}": value for name, value in variables.items() if value is not None}
         for name in [name for name, value in variables.items() if value is None]:

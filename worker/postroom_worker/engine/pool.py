@@ -87,6 +87,8 @@ class AsyncioPool(BasePool):
         self._inbox: list[_Job] = []
         self._outbox: list[tuple[Callable[[Any], None], Any]] = []
         self._lock = threading.Lock()
+        self._hub: Any = None
+        self._ended = False
         for name, task in self.app.tasks.items():
             if asyncio.iscoroutinefunction(task.run):
                 task.request_stack = ContextStack(name)
@@ -203,7 +205,14 @@ class AsyncioPool(BasePool):
             callback(end)
 
     def _end(self, farewell: Coroutine[Any, Any, None]) -> None:
-        """Run the farewell on the loop and, in this thread, report what it brings to an end."""
+        """Run the farewell on the loop and, in this thread, report what it brings to an end.
+
+        Celery ends a pool more than once where a signal comes on top of another; the first farewell is the one.
+        """
+        if self._ended:
+            farewell.close()
+            return
+        self._ended = True
         self._run_reporting(farewell)
         self._run_reporting(self._abandon())
         self._run_reporting(self._lifespan.close())
@@ -214,11 +223,18 @@ class AsyncioPool(BasePool):
         done = asyncio.run_coroutine_threadsafe(work, self._loop)
         while not done.done():
             time.sleep(DRAIN_EVERY_SECONDS)
-            self._take_ends()
-        self._take_ends()
+            self._report_ends()
+        self._report_ends()
         error = done.exception()
         if error is not None:
             log.error("did_not_end_well", error=type(error).__name__)
+
+    def _report_ends(self) -> None:
+        """Do what the hub does while it runs: Celery defers acknowledgements to its next turn, and it has none any more."""
+        self._take_ends()
+        if self._hub is not None:
+            for callback in self._hub._pop_ready():  # noqa: SLF001 - kombu has no public way to run what is due
+                callback()
 
     async def _abandon(self) -> None:
         # One turn for tasks that are about to report.
