@@ -9,9 +9,12 @@ import subprocess
 import sys
 import time
 from dataclasses import dataclass, field
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 #: Longer than anything here takes on a busy machine; reached only by a test that fails.
 DEADLINE_SECONDS = 60.0
@@ -68,7 +71,7 @@ class Services:
             environment.pop(f"POSTROOM_{name}", None)
         log_file = self.directory / f"{kind}-{len(self.running)}.log"
         with log_file.open("wb") as log:
-            process = subprocess.Popen(
+            process = subprocess.Popen(  # noqa: S603 - the command is ours
                 [sys.executable, "-m", "postroom_worker.cli", kind],
                 env=environment,
                 stdin=subprocess.DEVNULL,

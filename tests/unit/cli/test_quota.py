@@ -25,8 +25,8 @@ STORED = SendQuota(
 def stored_quota(redis_url):
     async def store():
         redis = Redis.from_url(redis_url)
-        working = WorkingQuota(max_send_rate=10.0, working_rate=9.7, max_24_hour_send=-1.0)
-        await RedisQuotaStore(redis, Keys("postroom")).store(STORED, working)
+        working = WorkingQuota(max_send_rate=10.0, working_rate=9.7, max_24_hour_send=-1.0, sandbox=False)
+        await RedisQuotaStore(redis, Keys("postroom")).store(STORED, working, others=0.0)
         await redis.aclose()
 
     asyncio.run(store())
