@@ -17,7 +17,7 @@ demo: $(VENV)/.local  ## the main job, end to end, on embedded defaults
 	$(BIN)/postroom demo
 
 test: $(VENV)/.dev  ## all tests, against real processes on loopback
-	$(BIN)/python -m pytest $(PYTEST_ARGS)
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile $(PYTEST_ARGS)
 
 check: $(VENV)/.dev  ## formatting, lint, types, import contracts
 	$(BIN)/ruff format --check .
