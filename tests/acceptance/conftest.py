@@ -84,6 +84,12 @@ class Services:
             service.wait_for_log("quota_read" if kind == "worker" else "feedback_consumer_started")
         return service
 
+    def command(self, stack, *words):
+        """Run a command to its end on a stack and return its exit status."""
+        environment = os.environ | stack.environment()
+        command = [sys.executable, "-m", "postroom_worker.cli", *words]
+        return subprocess.run(command, env=environment, check=False, timeout=DEADLINE_SECONDS).returncode  # noqa: S603 - ours
+
     def end(self):
         for service in self.running:
             if service.is_running():

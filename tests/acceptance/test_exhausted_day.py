@@ -104,3 +104,23 @@ def test_an_unverified_recipient_is_refused_before_ses_is_asked(start_local_stac
             return postroom.status(job.id).job_state == "sent"
 
         eventually(sent_to_a_stranger)
+
+
+def test_a_paused_lane_stands_still_under_load_and_goes_on_with_nothing_lost(start_local_stack, services, eventually):
+    stack = start_local_stack(max_send_rate=50)
+    services.start("worker", stack)
+    with Postroom(stack.redis_url) as postroom:
+        jobs = list(postroom.send_many(emails(150), lane=Lane.BULK))
+        eventually(lambda: stack.simulator.summary().accepted_calls >= 10)
+
+        assert services.command(stack, "pause", "bulk") == 0
+        time.sleep(0.5)  # what was claimed before is at most a quarter of a second's
+        paused_at = stack.simulator.summary().accepted_calls
+        critical = postroom.send(email(), lane=Lane.CRITICAL)
+        eventually(lambda: postroom.status(critical.id).job_state == "sent")
+        time.sleep(1.0)
+        assert stack.simulator.summary().accepted_calls == paused_at + 1
+
+        assert services.command(stack, "resume", "bulk") == 0
+        eventually(lambda: all(postroom.status(job.id).job_state == "sent" for job in jobs))
+    assert stack.simulator.summary().accepted_calls == len(jobs) + 1

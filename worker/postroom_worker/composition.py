@@ -18,6 +18,7 @@ from postroom.keys import Keys
 from postroom_worker.adapters.aws import aws_session
 from postroom_worker.adapters.dead_letters import DeadLetters
 from postroom_worker.adapters.feedback_store import RedisFeedbackStore
+from postroom_worker.adapters.lane_pauses import LanePauses
 from postroom_worker.adapters.redis_connection import open_redis
 from postroom_worker.adapters.redis_quota import RedisQuotaStore
 from postroom_worker.adapters.ses import SesV2, ses_client
@@ -34,8 +35,10 @@ from postroom_worker.tasks import create_app
 from postroom_worker.worker_process import CannotStartError, WorkerProcess
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Mapping
+    from collections.abc import AsyncIterator, Mapping, Sequence
 
+    from postroom.lanes import Lane
+    from postroom_worker.adapters.lane_pauses import LaneState
     from postroom_worker.policy.quota import SendQuota, WorkingQuota
 
 log = get_logger(__name__)
@@ -207,6 +210,19 @@ async def open_dead_letters(settings: Settings) -> AsyncIterator[DeadLetters]:
     try:
         with translated():
             yield DeadLetters(redis, Keys(settings.namespace))
+    finally:
+        await redis.aclose()
+
+
+async def set_lanes_paused(settings: Settings, lanes: Sequence[Lane], *, paused: bool) -> list[LaneState]:
+    """Pause lanes of the fleet, or resume them, and return how they stand then.
+
+    Raises `postroom.errors.Unreachable` and `RedisRefused`.
+    """
+    redis = open_redis(settings)
+    try:
+        with translated():
+            return await LanePauses(redis, Keys(settings.namespace)).set(lanes, paused=paused)
     finally:
         await redis.aclose()
 

@@ -65,7 +65,7 @@ def test_another_email_under_the_same_key_is_a_conflict_and_changes_nothing(prod
 
     assert conflict.value.first_job_id == first.id
     assert conflict.value.idempotency_key == "ada@example.net"
-    assert "ada" not in str(conflict.value)
+    assert "ada@" not in str(conflict.value)
     assert producer.send(email(), idempotency_key="ada@example.net").id == first.id
 
 

@@ -20,6 +20,8 @@ COMMANDS: Final = {
     "status": LazyCommand(f"{_CLI}.status:status", "Tell how a job stands.", "cli"),
     "cancel": LazyCommand(f"{_CLI}.cancel:cancel", "Take a job back before it is sent.", "cli"),
     "quota": LazyCommand(f"{_CLI}.quota:quota", "Show what SES allows and what the fleet works with.", "worker"),
+    "pause": LazyCommand(f"{_CLI}.pause:pause", "Stop a lane for the whole fleet.", "worker"),
+    "resume": LazyCommand(f"{_CLI}.pause:resume", "Let a paused lane go on.", "worker"),
     "suppression": LazyCommand(f"{_CLI}.suppression:suppression", "Addresses that nothing is sent to.", "cli"),
     "dead-letters": LazyCommand(
         f"{_CLI}.dead_letters:dead_letters", "Emails that were given up, kept for a person.", "worker"
