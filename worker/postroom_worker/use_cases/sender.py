@@ -90,16 +90,6 @@ class Sender:
         self._look_again_at = math.inf
         self._stopping = False
 
-    @property
-    def waiting(self) -> int:
-        """Jobs that wait for a slot."""
-        return len(self._room)
-
-    @property
-    def on_the_wire(self) -> int:
-        """Jobs that have been begun and are not settled yet."""
-        return len(self._sends)
-
     def wake(self) -> None:
         """Tell that a job has arrived in a queue."""
         self._jobs_may_wait = True
