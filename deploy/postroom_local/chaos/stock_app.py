@@ -29,12 +29,12 @@ def client() -> Any:
 
 
 @app.task(name="stock.send_email", autoretry_for=(Exception,), retry_backoff=True, retry_backoff_max=60, max_retries=8)
-def send_email(job_id: str, sender: str, to: str) -> None:
+def send_email(job_id: str, sender: str, to: str, text: str = "Did it come once?") -> None:
     """Send one email."""
     client().send_email(
         FromEmailAddress=sender,
         Destination={"ToAddresses": [to]},
-        Content={"Simple": {"Subject": {"Data": "A letter"}, "Body": {"Text": {"Data": "Did it come once?"}}}},
+        Content={"Simple": {"Subject": {"Data": "A letter"}, "Body": {"Text": {"Data": text}}}},
         EmailTags=[{"Name": "job_id", "Value": job_id}],
         ConfigurationSetName=os.environ["POSTROOM_CONFIGURATION_SET"],
     )

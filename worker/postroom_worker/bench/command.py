@@ -14,6 +14,7 @@ from postroom_worker.bench.limiter import SLOTS_OVER_THE_RATE, LimiterCase, limi
 from postroom_worker.bench.machine import this_machine
 from postroom_worker.bench.quota import THROTTLED, QuotaCase, quota_bench
 from postroom_worker.bench.report import print_table
+from postroom_worker.bench.send import Engine, SendCase, ratios, send_bench
 
 if TYPE_CHECKING:
     from postroom_worker.bench.figures import Figure
@@ -130,6 +131,36 @@ def quota_command(
     _show(result, output=output, json_output=json_output)
     if broken:
         raise SystemExit(_EXIT_NO)
+
+
+@bench_command.command("send")
+@click.option(
+    "--emails", type=click.IntRange(min=100), default=5000, show_default=True, help="Emails of each measurement."
+)
+@click.option(
+    "--latency", type=click.FloatRange(min=0), default=0.03, show_default=True, help="Seconds SES takes to answer."
+)
+@click.option("--repetitions", type=click.IntRange(min=1), default=3, show_default=True, help="Rounds, interleaved.")
+@click.option(
+    "--output", type=click.Path(dir_okay=False, writable=True, path_type=Path), help="Write the result as JSON, too."
+)
+@click.option("--json", "json_output", is_flag=True, help="Print the result as JSON instead of a table.")
+def send_command(*, emails: int, latency: float, repetitions: int, output: Path | None, json_output: bool) -> None:
+    """What one worker process sends, and what it costs, beside what people would otherwise write.
+
+    The baselines are a bare aiobotocore loop, which only sends, and Celery prefork with boto3. They, Redis and the
+    simulated SES share this machine: only the ratios within one run are claims.
+    """
+    console = Console(stderr=True)
+
+    def tell(case: str, number: int, total: int) -> None:
+        console.print(f"{number}/{total}: {case}", highlight=False)
+
+    cases = [SendCase(engine=engine, emails=emails, latency_seconds=latency) for engine in Engine]
+    result = run_bench(send_bench(cases), repetitions=repetitions, machine=this_machine(), tell=tell)
+    _show(result, output=output, json_output=json_output)
+    for line in ratios(result):
+        console.print(line, highlight=False)
 
 
 def _chosen(rates: tuple[float, ...], default: tuple[float, ...]) -> tuple[float, ...]:
