@@ -34,6 +34,9 @@ LOOP_JOIN_SECONDS: Final = 5.0
 #: Exit status of a worker that must not run as it is set up: wrong use.
 EX_USAGE: Final = 2
 
+#: Exit status of a worker that met a defect.
+EX_FAILURE: Final = 1
+
 #: How often a starting pool looks for a signal.
 START_LOOK_EVERY_SECONDS: Final = 0.2
 
@@ -147,10 +150,13 @@ class AsyncioPool(BasePool):
         while True:
             try:
                 starting.result(START_LOOK_EVERY_SECONDS)
-            except TimeoutError:
-                # Waiting for Redis or SES may take for ever; a signal that came meanwhile ends the wait here.
-                state.maybe_shutdown()
-                continue
+            except TimeoutError as error:
+                if not starting.done():
+                    # Waiting for Redis or SES may take for ever; a signal that came meanwhile ends the wait here.
+                    state.maybe_shutdown()
+                    continue
+                log.critical("worker_cannot_start", reason=str(error), error=type(error).__name__)
+                raise WorkerShutdown(EX_FAILURE) from error
             except Exception as error:
                 log.critical("worker_cannot_start", reason=str(error), error=type(error).__name__)
                 raise WorkerShutdown(EX_USAGE) from error
