@@ -65,7 +65,7 @@ def create_app(
         worker_redirect_stdouts=False,
     )
 
-    @app.task(name=TASK_NAME, acks_late=True, acks_on_failure=False, ignore_result=True)
+    @app.task(name=TASK_NAME, shared=False, acks_late=True, acks_on_failure=False, ignore_result=True)
     async def send_email(job: Any) -> None:
         try:
             parsed = Job.from_json_object(job)

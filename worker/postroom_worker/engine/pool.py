@@ -224,6 +224,8 @@ class AsyncioPool(BasePool):
         self._run_reporting(self._lifespan.close())
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(LOOP_JOIN_SECONDS)
+        if not self._thread.is_alive():
+            self._loop.close()
 
     def _run_reporting(self, work: Coroutine[Any, Any, None]) -> None:
         done = asyncio.run_coroutine_threadsafe(work, self._loop)

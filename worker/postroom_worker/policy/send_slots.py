@@ -55,11 +55,11 @@ class SlotsInHand:
         for run in self._runs:
             late = now - self._lateness_seconds - run.first_at
             if late <= 0:
-                break
+                continue
             lost = min(run.count, int(late / run.interval_seconds) + 1)
             run.take(lost)
             dropped += lost
-        self._drop_empty()
+        self._tidy()
         return dropped
 
     def next_at(self) -> float | None:
@@ -87,10 +87,13 @@ class SlotsInHand:
             if run.count >= recipients:
                 taken = Run(run.first_at, run.interval_seconds, recipients)
                 run.take(recipients)
-                self._drop_empty()
+                self._tidy()
                 return taken
         return None
 
-    def _drop_empty(self) -> None:
-        if any(run.count <= 0 for run in self._runs):
-            self._runs = deque(run for run in self._runs if run.count > 0)
+    def _tidy(self) -> None:
+        """Drop runs that are used up and put the others in order.
+
+        Runs of one worker may overlap, and one that gives slots away starts later than before.
+        """
+        self._runs = deque(sorted((run for run in self._runs if run.count > 0), key=lambda run: run.first_at))

@@ -89,6 +89,8 @@ class Sender:
         # When a lane that is closed may open again; beyond any clock while none is.
         self._look_again_at = math.inf
         self._stopping = False
+        self._turned_last = asyncio.Event()
+        self._turned_last.set()
 
     def wake(self) -> None:
         """Tell that a job has arrived in a queue."""
@@ -123,19 +125,29 @@ class Sender:
 
     async def run(self) -> None:
         """Serve the waiting room until stopped. Without Redis there is no permission, and nothing is sent."""
-        while not self._stopping:
-            self._progress()
-            try:
-                await self._turn()
-            except RedisError as error:
-                self._metrics.loop_errors.labels("sender").inc()
-                log.warning("redis_unreachable", error=type(error).__name__)
-                await asyncio.sleep(RETRY_SECONDS)
+        self._turned_last.clear()
+        try:
+            while not self._stopping:
+                self._progress()
+                try:
+                    await self._turn()
+                except RedisError as error:
+                    self._metrics.loop_errors.labels("sender").inc()
+                    log.warning("redis_unreachable", error=type(error).__name__)
+                    await self._sleep_until(self._clock() + RETRY_SECONDS)
+        finally:
+            self._turned_last.set()
 
     async def stop(self, timeout_seconds: float) -> None:
         """Begin nothing more; what is on the wire may finish within the timeout, and is uncertain after it."""
         self._stopping = True
         self._woken.set()
+        try:
+            # A begin that is under way is answered first: its jobs are released, and none of them gets to the wire.
+            async with asyncio.timeout(INTERRUPTED_SECONDS):
+                await self._turned_last.wait()
+        except TimeoutError:
+            log.warning("stopped_in_the_middle_of_a_turn")
         for waiting in self._room:
             begun = waiting.held.begun
             if begun is not None and begun.verdict is Verdict.GO:
@@ -303,10 +315,10 @@ class Sender:
     async def _send_at(self, waiting: Waiting[HeldJob], begun: Begun, at: float, begun_at: float) -> bool | None:
         await asyncio.sleep(max(0.0, at - self._clock()))
         now = self._clock()
+        if self._stopping:
+            return await self._attempts.released(waiting.held, begun)
         if now - at > SLOT_LATENESS_SECONDS or now - begun_at > BEGIN_VALID_SECONDS:
             # This process stalled: the slot is forfeited, and what begin said may be stale. Nothing was sent.
-            if self._stopping:
-                return await self._attempts.released(waiting.held, begun)
             self._room.add(waiting, first=True)
             self._woken.set()
             return None

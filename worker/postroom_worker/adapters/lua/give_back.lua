@@ -13,9 +13,12 @@ for _, tag in ipairs(ARGV) do
     if raw then
       redis.call('RPUSH', queue, raw)
       redis.call('HDEL', KEYS[1], tag)
+      redis.call('ZREM', KEYS[2], tag)
       given = given + 1
     end
+    -- One that cannot be read stays held, until its lease lapses and it is buried (reclaim.lua).
+  else
+    redis.call('ZREM', KEYS[2], tag)
   end
-  redis.call('ZREM', KEYS[2], tag)
 end
 return given
