@@ -9,12 +9,17 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 from hypothesis.configuration import set_hypothesis_home_dir
 
 from postroom_local.errors import ProgramMissingError
 from postroom_local.ports import free_port
 from postroom_local.stack import LocalStack
 from postroom_local.valkey import Valkey, server_path
+
+# How long an example takes says something of the machine, and decides nothing.
+settings.register_profile("postroom", deadline=None)
+settings.load_profile("postroom")
 
 # The virtual environment is the only thing that a run leaves behind.
 set_hypothesis_home_dir(Path(__file__).parents[1] / ".venv" / "cache" / "hypothesis")

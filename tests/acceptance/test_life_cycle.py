@@ -85,7 +85,7 @@ def test_what_is_on_the_wire_when_a_worker_ends_is_uncertain_and_never_back_in_i
     worker = services.start("worker", stack, **variables)
     stack.simulator.hang(60, at="after_accept")
     jobs = enqueue(postroom, 40)
-    eventually(lambda: stack.simulator.summary().hanging_calls >= 5)
+    eventually(lambda: stack.simulator.summary().accepted_calls >= 5)
     started = time.monotonic()
 
     worker.stop(number)

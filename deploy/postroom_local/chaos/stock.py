@@ -65,10 +65,11 @@ def run_stock(*, jobs: int, kills: int, seed: int, workers: int, visibility_seco
             }
             crew = [_worker(number, environment, directory) for number in range(workers)]
             try:
-                for worker in crew:
-                    worker.start()
+                # Queued first: it takes about as long as sending.
                 ids = _enqueue(stack, jobs)
                 stack.simulator.draw_lots(bad_luck(seed))
+                for worker in crew:
+                    worker.start()
                 for _ in range(kills):
                     time.sleep(lots.uniform(*_CALM_SECONDS))
                     _kill(lots.choice(crew))
