@@ -127,13 +127,31 @@ async def test_the_window_frees_what_it_held_as_time_passes(fleet):
     # Instead of waiting: what was counted moves to the edge of the window.
     now_ms = round(time.time() * 1000)
     await fleet.redis.delete(fleet.keys.quota_day)
-    bucket = now_ms // 10 - DAY_BUCKETS + 30
+    bucket = now_ms // 10 - DAY_BUCKETS + 29
     await fleet.redis.hset(fleet.keys.quota_day, mapping={"first": bucket - 10, "total": 2, str(bucket): 2})
     assert (await fleet.begin(jobs[2]))[0].verdict is Verdict.DAY_CLOSED
 
     await asyncio.sleep(0.5)
 
     assert (await fleet.begin(jobs[2]))[0].verdict is Verdict.GO
+
+
+async def test_no_bucket_leaves_before_all_of_it_is_older_than_the_window(fleet):
+    await fleet.allow(day=2, window_seconds=14.4)
+    jobs = await fleet.enqueue(jobs=3)
+    await fleet.begin(*jobs[:1])
+    now_ms = round(time.time() * 1000)
+    await fleet.redis.delete(fleet.keys.quota_day)
+    # Some of it is not yet 14.4 seconds old: SES still counts that.
+    edge = now_ms // 10 - DAY_BUCKETS + 20
+    await fleet.redis.hset(fleet.keys.quota_day, mapping={"first": edge - 10, "total": 2, str(edge): 2})
+    sends_at = None
+    while sends_at is None:
+        if (await fleet.begin(jobs[1]))[0].verdict is Verdict.GO:
+            sends_at = time.time()
+        await asyncio.sleep(0.002)
+
+    assert sends_at * 1000 >= (edge + 1) * 10 + 14_400
 
 
 async def test_a_lane_whose_day_is_used_up_is_not_claimed_and_says_when_to_look_again(fleet):
@@ -213,12 +231,12 @@ def test_the_total_is_always_the_sum_of_the_window(redis_url, steps, day_script)
             elif counted:
                 bucket, known = counted.pop(number % len(counted))
                 recipients = -known
-                if bucket <= now - DAY_BUCKETS:
+                if bucket < now - DAY_BUCKETS:
                     recipients = 0  # nobody takes back what left the window long ago
             if recipients:
                 model[bucket] = model.get(bucket, 0) + recipients
             total = run(keys=[DAY], args=[now, recipients, bucket])
-            window = sum(sent for at, sent in model.items() if now - DAY_BUCKETS < at <= now)
+            window = sum(sent for at, sent in model.items() if now - DAY_BUCKETS <= at <= now)
             assert total == window
             # Buckets beyond what is kept for comparing with SES's late count are gone.
             names = [int(name) for name in redis.hkeys(DAY) if name.isdigit()]

@@ -119,7 +119,7 @@ class RedisQuotaStore:
         seconds, microseconds = await self._redis.time()
         raw: Any = await self._redis.hgetall(self._keys.quota_day)
         last = int((seconds * 1_000_000 + microseconds - until_ago_seconds * 1_000_000) // self._bucket_us)
-        window = range(last - DAY_BUCKETS + 1, last + 1)
+        window = range(last - DAY_BUCKETS, last + 1)
         return sum(int(count) for name, count in raw.items() if name.isdigit() and int(name) in window)
 
     async def store_identities(self, identities: Sequence[str] | None) -> None:

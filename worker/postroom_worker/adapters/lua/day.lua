@@ -1,6 +1,6 @@
 -- Units: recipients; buckets of a 1,440th of the window each (a minute of 24 hours), numbered since the epoch.
 --
--- The rolling window, counted in buckets: put before scripts that need it. The hash holds a field for each bucket, `total`
+-- The rolling window, counted in buckets (up to one more than the window, never less): put before scripts that need it. The hash holds a field for each bucket, `total`
 -- of the window, and `first`, the oldest bucket in `total`. Buckets stay for two hours of the window beyond it, since SES
 -- reports late and is compared with what we had sent by then.
 local DAY_BUCKETS, DAY_KEPT = 1440, 120
@@ -9,7 +9,8 @@ local DAY_BUCKETS, DAY_KEPT = 1440, 120
 local function day_total(key, bucket)
   local known = redis.call('HMGET', key, 'first', 'total')
   local first, total = tonumber(known[1] or ''), tonumber(known[2] or '0')
-  local oldest = bucket - DAY_BUCKETS + 1
+  -- The running bucket and 1,440 whole ones: a bucket leaves when all of it is older than the window, never before.
+  local oldest = bucket - DAY_BUCKETS
   if not first then
     first = oldest
     redis.call('HSET', key, 'first', first, 'total', total)
